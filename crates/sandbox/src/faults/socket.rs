@@ -1,0 +1,129 @@
+//! Accepted connections that can be made to die.
+
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    task::{Context, Poll, ready},
+};
+
+use axum::{
+    extract::connect_info::Connected,
+    serve::{IncomingStream, Listener},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+};
+
+const ALIVE: u8 = 0;
+const RESET: u8 = 1;
+const RESET_ON_NEXT_REQUEST: u8 = 2;
+
+/// What a handler does to the connection under it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Switch(Arc<AtomicU8>);
+
+impl Switch {
+    /// Resets the connection instead of the next write.
+    pub(super) fn reset(&self) {
+        self.0.store(RESET, Ordering::Release);
+    }
+
+    /// Lets the answer out and resets the connection when the client uses it again.
+    pub(super) fn drop_idle(&self) {
+        self.0.store(RESET_ON_NEXT_REQUEST, Ordering::Release);
+    }
+
+    fn state(&self) -> u8 {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+impl Connected<IncomingStream<'_, FaultyListener>> for Switch {
+    fn connect_info(stream: IncomingStream<'_, FaultyListener>) -> Self {
+        stream.io().switch.clone()
+    }
+}
+
+pub(super) struct FaultyListener(pub(super) TcpListener);
+
+impl Listener for FaultyListener {
+    type Io = FaultyStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        // axum's own loop: it waits out a shortage of file descriptors.
+        let (tcp, peer) = Listener::accept(&mut self.0).await;
+        if let Err(error) = tcp.set_nodelay(true) {
+            tracing::debug!(%error, "could not switch off the delay of small packets");
+        }
+        (FaultyStream { tcp, switch: Switch::default() }, peer)
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        self.0.local_addr()
+    }
+}
+
+pub(super) struct FaultyStream {
+    tcp: TcpStream,
+    switch: Switch,
+}
+
+impl FaultyStream {
+    /// Closing with no time to linger sends RST instead of FIN.
+    fn die(&self) -> io::Error {
+        match self.tcp.set_zero_linger() {
+            Ok(()) => io::ErrorKind::ConnectionReset.into(),
+            Err(error) => error,
+        }
+    }
+}
+
+impl AsyncRead for FaultyStream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.tcp).poll_read(cx, buf))?;
+        if self.switch.state() != ALIVE && buf.filled().len() > before {
+            return Poll::Ready(Err(self.die()));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for FaultyStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.switch.state() == RESET {
+            return Poll::Ready(Err(self.die()));
+        }
+        Pin::new(&mut self.tcp).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.switch.state() == RESET {
+            return Poll::Ready(Err(self.die()));
+        }
+        Pin::new(&mut self.tcp).poll_write_vectored(cx, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.tcp.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+}
