@@ -1,5 +1,8 @@
 //! Errors, secrets, resilience, configuration, telemetry and the shared HTTP client of Twinhouse.
 
+pub mod resilience;
+pub mod telemetry;
+
 mod error;
 mod fault;
 mod report;
