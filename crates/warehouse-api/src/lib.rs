@@ -1,1 +1,37 @@
-//! stub
+//! The contract of Twinhouse: [`Warehouse`], statements, streams, requests and dialects.
+
+mod batches;
+mod bulk;
+mod capability;
+mod dialect;
+mod ext;
+mod fit;
+mod merge;
+mod params;
+mod rows;
+mod statement;
+mod table;
+mod transaction;
+mod value;
+mod warehouse;
+mod wrap;
+
+pub use arrow;
+pub use batches::{BatchStream, Outcome};
+pub use bulk::{BulkReport, FileFormat, LoadRequest, LoadToken, Progress, ProgressFn, UnloadRequest};
+pub use capability::Capabilities;
+pub use dialect::{Bound, DatabricksDialect, Dialect, MarkerStyle, RedshiftDialect};
+pub use ext::WarehouseExt;
+pub use fit::Fit;
+pub use merge::{MergeReport, MergeRequest, MergeSource, WhenMatched};
+pub use params::Params;
+pub use rows::RowStream;
+pub use statement::{
+    CallOptions, Canceller, Intent, OnDrop, StatementDriver, StatementHandle, StatementId, StatementRequest,
+    StatementStatus, submit_in_task,
+};
+pub use table::{ColumnInfo, TableFilter, TableInfo, TableKind, TableRef};
+pub use transaction::{Transaction, TransactionOptions};
+pub use value::{Decimal, Value};
+pub use warehouse::{Warehouse, WarehouseInfo};
+pub use wrap::Traced;

@@ -1,0 +1,179 @@
+//! Merging rows into a table by key.
+
+use std::fmt;
+
+use crate::{
+    batches::BatchStream,
+    capability::Capabilities,
+    statement::{CallOptions, StatementRequest},
+    table::TableRef,
+};
+use twinhouse_core::{Error, ErrorKind, Result};
+
+/// Where the rows of a merge come from.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum MergeSource {
+    /// Rows in memory; they are staged first.
+    Batches(BatchStream),
+    /// A table of the same warehouse.
+    Table(TableRef),
+    /// A query on the same warehouse.
+    Query(StatementRequest),
+}
+
+/// What happens to a target row that a source row matches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WhenMatched {
+    /// All columns of the source that are not keys are set.
+    Update,
+    /// These columns are set.
+    UpdateColumns(Vec<String>),
+    /// The target row is deleted.
+    Delete,
+    /// The target row stays.
+    Keep,
+}
+
+/// Rows to merge into a table by key.
+///
+/// Keys are compared with `=`: a null key matches nothing and is inserted. Two source rows with one key are refused
+/// with [`ErrorKind::Conflict`] and nothing is changed.
+pub struct MergeRequest {
+    /// The table that is changed.
+    pub target: TableRef,
+    /// Where the rows come from.
+    pub source: MergeSource,
+    /// The columns that must be equal.
+    pub keys: Vec<String>,
+    /// What happens to matched rows.
+    pub when_matched: WhenMatched,
+    /// Whether source rows without a match are inserted.
+    pub insert_unmatched: bool,
+    /// Whether target rows that the source lacks are deleted.
+    pub delete_unmatched_by_source: bool,
+    /// How the call is carried out.
+    pub options: CallOptions,
+}
+
+impl MergeRequest {
+    /// Updates matched rows and inserts the others.
+    pub fn upsert(
+        target: TableRef,
+        source: MergeSource,
+        keys: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        Self {
+            target,
+            source,
+            keys: keys.into_iter().map(Into::into).collect(),
+            when_matched: WhenMatched::Update,
+            insert_unmatched: true,
+            delete_unmatched_by_source: false,
+            options: CallOptions::default(),
+        }
+    }
+
+    /// Says what happens to matched rows.
+    #[must_use]
+    pub fn with_when_matched(mut self, action: WhenMatched) -> Self {
+        self.when_matched = action;
+        self
+    }
+
+    /// Says whether source rows without a match are inserted.
+    #[must_use]
+    pub fn with_insert_unmatched(mut self, insert: bool) -> Self {
+        self.insert_unmatched = insert;
+        self
+    }
+
+    /// Says whether target rows that the source lacks are deleted.
+    #[must_use]
+    pub fn with_delete_unmatched_by_source(mut self, delete: bool) -> Self {
+        self.delete_unmatched_by_source = delete;
+        self
+    }
+
+    /// Replaces the call options.
+    #[must_use]
+    pub fn with_options(mut self, options: CallOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Refuses what the warehouse does not do and what makes no sense, before anything is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] for a wish that is not among `can`; [`ErrorKind::InvalidInput`] for no keys, a key
+    /// named twice, a key among the columns to set, or a request that would change nothing.
+    pub fn check(&self, can: &Capabilities, backend: &'static str) -> Result<()> {
+        let bad = |why: &'static str| Err(Error::new(ErrorKind::InvalidInput, why).with_context("table", self.target.to_string()));
+        if !can.merge {
+            return Err(Error::unsupported(backend, "cannot merge: no staging place is configured"));
+        }
+        if self.delete_unmatched_by_source && !can.merge_not_matched_by_source {
+            return Err(Error::unsupported(backend, "cannot delete rows that the source lacks"));
+        }
+        if self.when_matched == WhenMatched::Delete && !can.merge_delete_matched {
+            return Err(Error::unsupported(backend, "cannot delete matched rows"));
+        }
+        if self.keys.is_empty() {
+            return bad("a merge needs at least one key column");
+        }
+        if (1..self.keys.len()).any(|i| self.keys[..i].contains(&self.keys[i])) {
+            return bad("a key column is named twice");
+        }
+        if let WhenMatched::UpdateColumns(columns) = &self.when_matched {
+            if columns.is_empty() {
+                return bad("no columns to set; say `Keep` to leave matched rows as they are");
+            }
+            if columns.iter().any(|column| self.keys.contains(column)) {
+                return bad("a key column cannot be set by the merge that matches on it");
+            }
+        }
+        if self.when_matched == WhenMatched::Keep && !self.insert_unmatched && !self.delete_unmatched_by_source {
+            return bad("this merge would change nothing");
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for MergeRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MergeRequest")
+            .field("target", &self.target)
+            .field("source", &self.source)
+            .field("keys", &self.keys)
+            .field("when_matched", &self.when_matched)
+            .field("insert_unmatched", &self.insert_unmatched)
+            .field("delete_unmatched_by_source", &self.delete_unmatched_by_source)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a merge did. A count that the server does not give is `None`, never a guess.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MergeReport {
+    /// Rows inserted.
+    pub inserted: Option<u64>,
+    /// Rows updated.
+    pub updated: Option<u64>,
+    /// Rows deleted.
+    pub deleted: Option<u64>,
+}
+
+impl MergeReport {
+    /// Counts as the server gave them.
+    pub fn new(inserted: Option<u64>, updated: Option<u64>, deleted: Option<u64>) -> Self {
+        Self { inserted, updated, deleted }
+    }
+
+    /// All rows changed, if every count is known.
+    pub fn affected(&self) -> Option<u64> {
+        Some(self.inserted? + self.updated? + self.deleted?)
+    }
+}

@@ -1,0 +1,6 @@
+//! Warehouses around warehouses.
+
+mod forward;
+mod traced;
+
+pub use traced::Traced;
