@@ -1,7 +1,9 @@
 //! Errors, secrets, resilience, configuration, telemetry and the shared HTTP client of Twinhouse.
 
+pub mod http;
 pub mod resilience;
 pub mod telemetry;
+pub mod tls;
 
 mod error;
 mod fault;

@@ -38,6 +38,7 @@ struct Inner {
     registry: Registry,
     max_attempts: u32,
     attempt_timeout: Duration,
+    max_wait: Duration,
     backoff: Backoff,
     budget: BudgetOptions,
     breaker: BreakerOptions,
@@ -190,6 +191,7 @@ impl Policy {
                 Some(next) => next >= deadline,
                 None => true,
             });
+            let late = late || wait > self.0.max_wait;
             if !may_repeat(&error, operation) || history.attempts >= self.0.max_attempts || late {
                 return Err(error);
             }
@@ -296,6 +298,7 @@ pub struct PolicyBuilder {
     registry: Option<Registry>,
     max_attempts: u32,
     attempt_timeout: Duration,
+    max_wait: Duration,
     backoff: Backoff,
     budget: BudgetOptions,
     breaker: BreakerOptions,
@@ -311,6 +314,7 @@ impl Default for PolicyBuilder {
             registry: None,
             max_attempts: 4,
             attempt_timeout: Duration::from_secs(60),
+            max_wait: Duration::from_secs(300),
             backoff: Backoff::default(),
             budget: BudgetOptions::default(),
             breaker: BreakerOptions::default(),
@@ -350,6 +354,13 @@ impl PolicyBuilder {
     /// The wait between attempts. Default 100 ms, doubling up to 10 s, with full jitter.
     pub fn backoff(mut self, base: Duration, cap: Duration) -> Self {
         self.backoff = Backoff::new(base, cap);
+        self
+    }
+
+    /// The longest wait between attempts. A server that asks for more gets no further attempt: the error, with its
+    /// wish, is returned at once. Default 5 min.
+    pub fn max_wait(mut self, wait: Duration) -> Self {
+        self.max_wait = wait;
         self
     }
 
@@ -399,6 +410,7 @@ impl PolicyBuilder {
             registry,
             max_attempts: self.max_attempts,
             attempt_timeout: self.attempt_timeout,
+            max_wait: self.max_wait,
             backoff: self.backoff,
             budget: self.budget,
             breaker: self.breaker,
