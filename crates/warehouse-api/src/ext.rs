@@ -94,7 +94,7 @@ pub trait WarehouseExt: Warehouse {
     /// As [`query_as`](Self::query_as).
     fn fetch_all<T>(&self, request: impl Into<StatementRequest> + Send) -> impl Future<Output = Result<Vec<T>>> + Send
     where
-        T: DeserializeOwned + Send + Unpin + 'static,
+        T: DeserializeOwned + Send + 'static,
     {
         let request = request.into();
         async move { self.query_as(request).await?.collect_rows().await }
@@ -107,7 +107,7 @@ pub trait WarehouseExt: Warehouse {
     /// As [`query_as`](Self::query_as); [`ErrorKind::NotFound`] for no row, [`ErrorKind::Data`] for more than one.
     fn fetch_one<T>(&self, request: impl Into<StatementRequest> + Send) -> impl Future<Output = Result<T>> + Send
     where
-        T: DeserializeOwned + Send + Unpin + 'static,
+        T: DeserializeOwned + Send + 'static,
     {
         let request = request.into();
         async move {
@@ -126,7 +126,7 @@ pub trait WarehouseExt: Warehouse {
         request: impl Into<StatementRequest> + Send,
     ) -> impl Future<Output = Result<Option<T>>> + Send
     where
-        T: DeserializeOwned + Send + Unpin + 'static,
+        T: DeserializeOwned + Send + 'static,
     {
         let request = request.into();
         async move {

@@ -58,6 +58,10 @@ impl Params {
 
 impl fmt::Debug for Params {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.0.iter().map(|(name, value)| (name, format_args!("{}", value.type_name())))).finish()
+        let mut out = f.debug_map();
+        for (name, value) in &self.0 {
+            out.entry(name, &format_args!("{}", value.type_name()));
+        }
+        out.finish()
     }
 }

@@ -39,10 +39,10 @@ impl<T: DeserializeOwned + Send + 'static> RowStream<T> {
     }
 }
 
-impl<T: DeserializeOwned> Stream for RowStream<T>
-where
-    T: Unpin,
-{
+/// Nothing in it is pinned: rows are handed out whole.
+impl<T> Unpin for RowStream<T> {}
+
+impl<T: DeserializeOwned> Stream for RowStream<T> {
     type Item = Result<T>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
