@@ -186,15 +186,18 @@ fn truncated(response: Response, switch: &Switch) -> Response {
         switch.reset();
         return Response::from_parts(parts, Body::empty());
     }
-    let mut left = total.map(|total| (total / 2) as usize);
-    let half = body.into_data_stream().map_while(move |chunk| match chunk {
-        Ok(chunk) => {
-            let room = left.get_or_insert(chunk.len() / 2);
-            let kept = chunk.slice(..chunk.len().min(*room));
-            *room -= kept.len();
-            (!kept.is_empty()).then_some(Ok(kept))
-        }
-        Err(error) => Some(Err(io::Error::other(error))),
+    let left = total.map(|total| (total / 2) as usize);
+    let half = body.into_data_stream().scan(left, |left, chunk| {
+        let kept = match chunk {
+            Ok(chunk) => {
+                let room = left.get_or_insert(chunk.len() / 2);
+                let kept = chunk.slice(..chunk.len().min(*room));
+                *room -= kept.len();
+                (!kept.is_empty()).then_some(Ok(kept))
+            }
+            Err(error) => Some(Err(io::Error::other(error))),
+        };
+        std::future::ready(kept)
     });
     let cut = stream::once(async {
         // The server flushes what it has before it looks at the body again.
