@@ -1,1 +1,5 @@
-//! stub
+//! What tests of the Twinhouse contract are made of: a conformance suite, a scripted warehouse and a scripted server.
+
+mod scripted;
+
+pub use scripted::{Answer, Received, ScriptedServer};
