@@ -1,5 +1,6 @@
-//! Errors, secrets, resilience, configuration, telemetry and the shared HTTP client of Twinhouse.
+#![doc = include_str!("../README.md")]
 
+pub mod config;
 pub mod http;
 pub mod resilience;
 pub mod telemetry;
