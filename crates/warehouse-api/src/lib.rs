@@ -1,4 +1,4 @@
-//! The contract of Twinhouse: [`Warehouse`], statements, streams, requests and dialects.
+#![doc = include_str!("../README.md")]
 
 mod batches;
 mod bulk;

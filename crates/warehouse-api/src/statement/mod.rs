@@ -5,6 +5,8 @@ mod handle;
 mod request;
 mod status;
 mod submit;
+#[cfg(test)]
+mod tests;
 
 pub use driver::StatementDriver;
 pub use handle::{Canceller, StatementHandle};

@@ -36,7 +36,9 @@ where
         let _ = sender.send(handle);
     });
     let answer = async {
-        receiver.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "the submission ended without an answer")))
+        receiver
+            .await
+            .unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "the submission ended without an answer")))
     };
     match deadline {
         None => answer.await,
