@@ -27,8 +27,11 @@ impl LoadToken {
         let token = token.into();
         let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'.';
         if token.is_empty() || token.len() > 64 || token.starts_with('.') || !token.bytes().all(legal) {
-            return Err(Error::new(ErrorKind::InvalidInput, "a load token is 1 to 64 of A-Z a-z 0-9 - . and does not begin with a dot")
-                .with_context("token", token.escape_debug().to_string()));
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                "a load token is 1 to 64 of A-Z a-z 0-9 - . and does not begin with a dot",
+            )
+            .with_context("token", token.escape_debug().to_string()));
         }
         Ok(Self(token))
     }

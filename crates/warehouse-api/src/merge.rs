@@ -59,11 +59,7 @@ pub struct MergeRequest {
 
 impl MergeRequest {
     /// Updates matched rows and inserts the others.
-    pub fn upsert(
-        target: TableRef,
-        source: MergeSource,
-        keys: impl IntoIterator<Item = impl Into<String>>,
-    ) -> Self {
+    pub fn upsert(target: TableRef, source: MergeSource, keys: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self {
             target,
             source,
@@ -110,7 +106,9 @@ impl MergeRequest {
     /// [`ErrorKind::Unsupported`] for a wish that is not among `can`; [`ErrorKind::InvalidInput`] for no keys, a key
     /// named twice, a key among the columns to set, or a request that would change nothing.
     pub fn check(&self, can: &Capabilities, backend: &'static str) -> Result<()> {
-        let bad = |why: &'static str| Err(Error::new(ErrorKind::InvalidInput, why).with_context("table", self.target.to_string()));
+        let bad = |why: &'static str| {
+            Err(Error::new(ErrorKind::InvalidInput, why).with_context("table", self.target.to_string()))
+        };
         if !can.merge {
             return Err(Error::unsupported(backend, "cannot merge: no staging place is configured"));
         }

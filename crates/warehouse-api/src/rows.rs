@@ -63,7 +63,8 @@ impl<T: DeserializeOwned> Stream for RowStream<T> {
 
 fn decode<T: DeserializeOwned>(batch: &RecordBatch) -> Result<VecDeque<T>> {
     let rows: Vec<T> = serde_arrow::from_record_batch(batch).map_err(|cause| {
-        let columns = batch.schema().fields().iter().map(|f| format!("{} {}", f.name(), f.data_type())).collect::<Vec<_>>();
+        let columns =
+            batch.schema().fields().iter().map(|f| format!("{} {}", f.name(), f.data_type())).collect::<Vec<_>>();
         Error::new(ErrorKind::Data, "the rows do not fit the type they are read as")
             .with_context("type", std::any::type_name::<T>())
             .with_context("columns", columns.join(", "))

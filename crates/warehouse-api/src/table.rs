@@ -257,7 +257,9 @@ impl TableFilter {
 
     /// Whether a name passes [`name_like`](Self::name_like).
     pub fn matches_name(&self, name: &str) -> bool {
-        self.name_like.as_deref().is_none_or(|pattern| like(&pattern.chars().collect::<Vec<_>>(), &name.chars().collect::<Vec<_>>()))
+        self.name_like
+            .as_deref()
+            .is_none_or(|pattern| like(&pattern.chars().collect::<Vec<_>>(), &name.chars().collect::<Vec<_>>()))
     }
 }
 
@@ -288,7 +290,9 @@ mod tests {
 
     #[test]
     fn a_malformed_name_says_why() {
-        for (text, why) in [("a..b", "empty"), ("", "empty"), ("a.b.c.d", "at most three"), ("\"a", "not closed"), ("\"a\"b", "dot")] {
+        for (text, why) in
+            [("a..b", "empty"), ("", "empty"), ("a.b.c.d", "at most three"), ("\"a", "not closed"), ("\"a\"b", "dot")]
+        {
             let error = text.parse::<TableRef>().unwrap_err();
             assert!(error.message().contains(why), "{text}: {error}");
         }

@@ -103,16 +103,16 @@ impl Decimal {
             _ => (false, text),
         };
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-        if (whole.is_empty() && fraction.is_empty()) || !whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit()) {
+        if (whole.is_empty() && fraction.is_empty())
+            || !whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit())
+        {
             return Err(bad());
         }
         let scale = u8::try_from(fraction.len()).map_err(|_| bad())?;
         let mut unscaled: i128 = 0;
         for digit in whole.bytes().chain(fraction.bytes()) {
-            unscaled = unscaled
-                .checked_mul(10)
-                .and_then(|n| n.checked_add(i128::from(digit - b'0')))
-                .ok_or_else(bad)?;
+            unscaled =
+                unscaled.checked_mul(10).and_then(|n| n.checked_add(i128::from(digit - b'0'))).ok_or_else(bad)?;
         }
         Self::new(if negative { -unscaled } else { unscaled }, scale)
     }
@@ -195,7 +195,13 @@ mod tests {
 
     #[test]
     fn decimals_keep_every_digit_and_their_scale() {
-        for text in ["0", "-0.001", "99999999999999999999999999999999999999", "-12.340", "0.00000000000000000000000000000000000001"] {
+        for text in [
+            "0",
+            "-0.001",
+            "99999999999999999999999999999999999999",
+            "-12.340",
+            "0.00000000000000000000000000000000000001",
+        ] {
             assert_eq!(Decimal::parse(text).unwrap().to_string(), text);
         }
         assert_eq!(Decimal::parse("+.5").unwrap().to_string(), "0.5");
