@@ -1,5 +1,18 @@
-//! Both warehouses on one laptop: real engines behind the vendors' own protocols, for development and tests.
+#![doc = include_str!("../README.md")]
 
+mod access;
+mod environment;
 mod faults;
+mod lifecycle;
+mod options;
+mod postgres;
+mod s3;
+mod sandbox;
+#[cfg(test)]
+mod testing;
+mod tls;
 
+pub use access::{DatabricksAccess, RedshiftAccess, S3Store};
 pub use faults::{FaultKind, FaultRule, Faults, Front, ScheduledFault, When};
+pub use options::SandboxOptions;
+pub use sandbox::Sandbox;

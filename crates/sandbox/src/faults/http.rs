@@ -261,7 +261,7 @@ mod tests {
                 .route("/api/{what}", routing::get(async |Path(what): Path<String>| format!("{what} {BODY}")))
                 .route("/api/2.0/sql/statements", routing::post(async |body: String| body));
             tokio::spawn(serve(listener, front, router, faults.clone(), stop.clone()));
-            let client = plain_client();
+            let client = crate::testing::client();
             Self { address, faults, stop, client }
         }
 
@@ -274,15 +274,6 @@ mod tests {
         fn drop(&mut self) {
             self.stop.cancel();
         }
-    }
-
-    fn plain_client() -> reqwest::Client {
-        let config = rustls::ClientConfig::builder_with_provider(rustls::crypto::aws_lc_rs::default_provider().into())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth();
-        reqwest::Client::builder().use_preconfigured_tls(config).retry(reqwest::retry::never()).build().unwrap()
     }
 
     #[tokio::test]

@@ -1,0 +1,143 @@
+//! A sandbox leaves nothing behind, however the program that started it ends.
+//!
+//! The program is this test binary again, with one test and a variable that says how to end.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::{Sandbox, SandboxOptions};
+
+const ENDING: &str = "TWINHOUSE_TEST_ENDING";
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Does nothing unless the variable is set: it is the other program.
+#[test]
+fn the_other_program() {
+    let Ok(ending) = std::env::var(ENDING) else { return };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let options = || SandboxOptions::default().with_fronts([]);
+    let announce = |sandbox: &Sandbox| println!("\nfolder {}", sandbox.data_folder().display());
+    match ending.as_str() {
+        "return with a static" => {
+            let sandbox = runtime.block_on(Sandbox::shared()).unwrap();
+            //R runtime.block_on(sandbox.redshift()).unwrap();
+            announce(sandbox);
+        }
+        "panic" => {
+            let sandbox = runtime.block_on(Sandbox::start(options())).unwrap();
+            announce(&sandbox);
+            panic!("on purpose");
+        }
+        "exit" => {
+            let sandbox = runtime.block_on(Sandbox::start(options())).unwrap();
+            announce(&sandbox);
+            std::process::exit(0);
+        }
+        "wait" => {
+            let sandbox = runtime.block_on(Sandbox::start(options())).unwrap();
+            announce(&sandbox);
+            loop {
+                std::thread::park();
+            }
+        }
+        other => panic!("no such ending: {other}"),
+    }
+}
+
+struct Other {
+    program: Child,
+    folder: PathBuf,
+}
+
+impl Other {
+    fn start(ending: &str) -> Self {
+        let mut program = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "lifecycle::tests::the_other_program", "--nocapture"])
+            .env(ENDING, ending)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(program.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let folder = lines.filter_map(|line| line.strip_prefix("folder ").map(PathBuf::from)).next();
+        Self { program, folder: folder.expect("the other program starts a sandbox") }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.program), signal).unwrap();
+    }
+
+    /// The folder and the processes of its PostgreSQL are gone, now or a moment later.
+    fn leaves_nothing(mut self) {
+        self.program.wait().unwrap();
+        let deadline = Instant::now() + LIMIT;
+        while self.folder.exists() || !processes_of(&self.folder).is_empty() {
+            assert!(
+                Instant::now() < deadline,
+                "left behind: {} and {:?}",
+                self.folder.display(),
+                processes_of(&self.folder)
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// The command lines that name the folder: the server, its watchdog, the janitor.
+fn processes_of(folder: &Path) -> Vec<String> {
+    let folder = folder.to_str().unwrap();
+    std::fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok())
+        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
+        .filter(|line| line.contains(folder))
+        .collect()
+}
+
+#[test]
+fn a_test_binary_that_ends_with_a_shared_sandbox() {
+    Other::start("return with a static").leaves_nothing();
+}
+
+#[test]
+fn a_panic() {
+    Other::start("panic").leaves_nothing();
+}
+
+#[test]
+fn an_exit_that_drops_nothing() {
+    Other::start("exit").leaves_nothing();
+}
+
+#[test]
+fn signals() {
+    for signal in [Signal::INT, Signal::TERM, Signal::KILL] {
+        let other = Other::start("wait");
+        assert!(!processes_of(&other.folder).is_empty());
+        other.signal(signal);
+        other.leaves_nothing();
+    }
+}
+
+#[tokio::test]
+async fn stop_and_drop_are_over_when_they_return() {
+    let folder = |sandbox: &Sandbox| sandbox.data_folder().to_owned();
+    let sandbox = Sandbox::start(SandboxOptions::default().with_fronts([])).await.unwrap();
+    let stopped = folder(&sandbox);
+    sandbox.stop().await.unwrap();
+    assert!(!stopped.exists());
+    assert_eq!(processes_of(&stopped), [""; 0]);
+    let sandbox = Sandbox::start(SandboxOptions::default().with_fronts([])).await.unwrap();
+    let dropped = folder(&sandbox);
+    drop(sandbox);
+    assert!(!dropped.exists());
+    assert_eq!(processes_of(&dropped), [""; 0]);
+}

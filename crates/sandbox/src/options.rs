@@ -1,0 +1,131 @@
+//! What a sandbox shall be like.
+
+use std::{path::PathBuf, time::Duration};
+
+use twinhouse_core::Secret;
+
+use crate::faults::Front;
+
+/// What a [`Sandbox`](crate::Sandbox) shall be like. The default starts everything on free ports in a temporary
+/// folder, with new secrets.
+///
+/// ```
+/// use twinhouse_sandbox::{Front, SandboxOptions};
+///
+/// let options = SandboxOptions::default().with_fronts([Front::Databricks]).with_databricks_port(8080);
+/// # let _ = options;
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SandboxOptions {
+    pub(crate) data_folder: Option<PathBuf>,
+    pub(crate) fronts: Vec<Front>,
+    pub(crate) databricks_port: u16,
+    pub(crate) redshift_port: u16,
+    pub(crate) s3_port: u16,
+    pub(crate) token: Option<Secret>,
+    pub(crate) password: Option<Secret>,
+    pub(crate) client: Option<(String, Secret)>,
+    pub(crate) tls: bool,
+    pub(crate) link_lifetime: Duration,
+    pub(crate) postgres_programs: Option<PathBuf>,
+}
+
+impl Default for SandboxOptions {
+    fn default() -> Self {
+        Self {
+            data_folder: None,
+            fronts: vec![Front::Databricks, Front::Redshift],
+            databricks_port: 0,
+            redshift_port: 0,
+            s3_port: 0,
+            token: None,
+            password: None,
+            client: None,
+            tls: true,
+            // The service gives links about 15 minutes.
+            link_lifetime: Duration::from_secs(15 * 60),
+            postgres_programs: None,
+        }
+    }
+}
+
+impl SandboxOptions {
+    /// Keeps everything in this folder, across restarts. One sandbox uses it at a time. Without it: a temporary
+    /// folder, removed at the end.
+    #[must_use]
+    pub fn with_data_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.data_folder = Some(folder.into());
+        self
+    }
+
+    /// Starts these at once. The others start when they are first asked for. S3 always runs.
+    #[must_use]
+    pub fn with_fronts(mut self, fronts: impl IntoIterator<Item = Front>) -> Self {
+        self.fronts = fronts.into_iter().collect();
+        self
+    }
+
+    /// The port of the Databricks workspace; 0, the default, takes a free one.
+    #[must_use]
+    pub fn with_databricks_port(mut self, port: u16) -> Self {
+        self.databricks_port = port;
+        self
+    }
+
+    /// The port of the Redshift cluster; 0, the default, takes a free one.
+    #[must_use]
+    pub fn with_redshift_port(mut self, port: u16) -> Self {
+        self.redshift_port = port;
+        self
+    }
+
+    /// The port of the S3 store; 0, the default, takes a free one.
+    #[must_use]
+    pub fn with_s3_port(mut self, port: u16) -> Self {
+        self.s3_port = port;
+        self
+    }
+
+    /// The personal access token of the workspace, instead of a new one.
+    #[must_use]
+    pub fn with_token(mut self, token: impl Into<Secret>) -> Self {
+        self.token = Some(token.into());
+        self
+    }
+
+    /// The password of the database user, instead of a new one.
+    #[must_use]
+    pub fn with_password(mut self, password: impl Into<Secret>) -> Self {
+        self.password = Some(password.into());
+        self
+    }
+
+    /// The service principal for OAuth machine-to-machine, instead of a new one.
+    #[must_use]
+    pub fn with_client(mut self, id: impl Into<String>, secret: impl Into<Secret>) -> Self {
+        self.client = Some((id.into(), secret.into()));
+        self
+    }
+
+    /// Whether the Redshift cluster speaks TLS; on by default. The workspace and S3 always speak plain HTTP.
+    #[must_use]
+    pub fn with_tls(mut self, tls: bool) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    /// How long an external link of the workspace is good for; 15 minutes by default.
+    #[must_use]
+    pub fn with_link_lifetime(mut self, lifetime: Duration) -> Self {
+        self.link_lifetime = lifetime;
+        self
+    }
+
+    /// The folder that holds `initdb` and `postgres`, instead of looking for it.
+    #[must_use]
+    pub fn with_postgres_programs(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.postgres_programs = Some(folder.into());
+        self
+    }
+}

@@ -1,0 +1,13 @@
+//! What several modules' tests need.
+
+use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+
+/// An HTTP client that repeats nothing and believes nobody.
+pub(crate) fn client() -> reqwest::Client {
+    let config = ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    reqwest::Client::builder().use_preconfigured_tls(config).retry(reqwest::retry::never()).build().unwrap()
+}
