@@ -1,6 +1,6 @@
 //! `:name` markers: found by the lexer, checked against the values, rewritten for the wire.
 
-use std::{fmt, ops::Range};
+use std::{collections::HashMap, fmt, ops::Range};
 
 use twinhouse_core::{Error, ErrorKind, Result};
 
@@ -91,7 +91,8 @@ struct Found<'a> {
 impl<'a> Found<'a> {
     fn new(flavour: Flavour, sql: &'a str, params: &'a Params) -> Result<Self> {
         let mut found = Self { markers: Vec::new(), values: Vec::new(), position: None };
-        let mut known = std::collections::HashMap::new();
+        let bound: HashMap<&str, &Value> = params.iter().collect();
+        let mut known = HashMap::new();
         let mut missing: Vec<&str> = Vec::new();
         let mut tokens = lexer::tokens(flavour, sql).peekable();
         let mut before = None;
@@ -117,9 +118,9 @@ impl<'a> Found<'a> {
                         )
                         .with_context("position", position(sql, start)));
                     }
-                    match (known.get(name), params.find(name)) {
+                    match (known.get(name), bound.get(name)) {
                         (Some(&index), _) => found.markers.push((span, index)),
-                        (None, Some(value)) => {
+                        (None, Some(&value)) => {
                             let index = found.values.len();
                             known.insert(name, index);
                             found.markers.push((span, index));
