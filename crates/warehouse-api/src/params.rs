@@ -1,6 +1,6 @@
 //! The named parameters of a statement.
 
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 use crate::value::Value;
 
@@ -53,6 +53,28 @@ impl Params {
     /// True if there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+/// As by one [`bind`](Params::bind) after another, but in linear time.
+impl<N: Into<String>, V: Into<Value>> FromIterator<(N, V)> for Params {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
+        let mut known = HashMap::new();
+        let mut params = Self::new();
+        for (name, value) in pairs {
+            let (name, value) = (name.into(), value.into());
+            match known.get(&name) {
+                Some(&index) => {
+                    let slot: &mut (String, Value) = &mut params.0[index];
+                    slot.1 = value;
+                }
+                None => {
+                    known.insert(name.clone(), params.0.len());
+                    params.0.push((name, value));
+                }
+            }
+        }
+        params
     }
 }
 
