@@ -301,3 +301,6 @@ impl fmt::Debug for Sandbox {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
