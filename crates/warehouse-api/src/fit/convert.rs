@@ -10,9 +10,9 @@ use arrow::{
     buffer::{NullBuffer, OffsetBuffer},
     compute::{CastOptions, cast_with_options, nullif, take},
     datatypes::{
-        DataType, Date64Type, Decimal128Type, DecimalType as _, Field, FieldRef, Int64Type, Time32MillisecondType,
-        Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimeUnit, TimestampMicrosecondType,
-        TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+        DataType, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, DecimalType, Field,
+        FieldRef, Int64Type, Time32MillisecondType, Time32SecondType, Time64MicrosecondType, Time64NanosecondType,
+        TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
     },
     error::ArrowError,
 };
@@ -65,6 +65,7 @@ pub(super) fn field(array: &ArrayRef, want: &Field, present: Option<&NullBuffer>
 fn convert(array: &ArrayRef, want: &DataType) -> Result<ArrayRef> {
     use DataType::*;
     let got = array.data_type();
+    honest(array)?;
     match (want, got) {
         (List(element), List(_) | LargeList(_) | FixedSizeList(..) | ListView(_) | LargeListView(_)) => {
             list::<i32>(array, element)
@@ -86,11 +87,6 @@ fn convert(array: &ArrayRef, want: &DataType) -> Result<ArrayRef> {
             StructArray::try_new_with_length(fields.clone(), columns, source.nulls().cloned(), source.len())
                 .map(|array| Arc::new(array) as ArrayRef)
                 .map_err(|error| defect(&error))
-        }
-        (Decimal128(precision, _), Decimal128(..)) if want == got => {
-            let values = array.as_primitive::<Decimal128Type>();
-            check(values, |value| Decimal128Type::is_valid_decimal_precision(value, *precision), want)?;
-            Ok(Arc::clone(array))
         }
         _ if want == got => Ok(Arc::clone(array)),
         (_, Null) => Ok(new_null_array(want, array.len())),
@@ -116,6 +112,21 @@ fn convert(array: &ArrayRef, want: &DataType) -> Result<ArrayRef> {
             from_ticks(ticks, want)
         }
         _ => cast(array, want),
+    }
+}
+
+/// Digits beyond the declared precision, which arrow lets in, would be lost or wrapped by a cast.
+fn honest(array: &ArrayRef) -> Result<()> {
+    fn digits<T: DecimalType>(array: &ArrayRef, precision: u8) -> Result<()> {
+        let values = array.as_primitive::<T>();
+        check(values, |value| T::is_valid_decimal_precision(value, precision), array.data_type())
+    }
+    match array.data_type() {
+        DataType::Decimal32(precision, _) => digits::<Decimal32Type>(array, *precision),
+        DataType::Decimal64(precision, _) => digits::<Decimal64Type>(array, *precision),
+        DataType::Decimal128(precision, _) => digits::<Decimal128Type>(array, *precision),
+        DataType::Decimal256(precision, _) => digits::<Decimal256Type>(array, *precision),
+        _ => Ok(()),
     }
 }
 
