@@ -1,6 +1,14 @@
-//! S3 for staging: the protocol by `s3s`, signatures checked, one plain file for each object.
+//! S3 for staging: the protocol and the signatures by `s3s`, one plain file for each object.
 
-use std::{fs, io, path::Path};
+mod files;
+mod list;
+mod receive;
+mod store;
+#[cfg(test)]
+mod tests;
+mod uploads;
+
+use std::{fs, io, path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use axum::{Router, body::Body, extract::Request, response::IntoResponse as _};
@@ -13,9 +21,9 @@ use s3s::{
     s3_error,
     service::S3ServiceBuilder,
 };
-use s3s_fs::FileSystem;
 use twinhouse_core::{Error, ErrorKind, Result};
 
+use self::{files::Files, store::Store};
 use crate::access::S3Store;
 
 /// The longest file name, in bytes, on the file systems in use.
@@ -29,10 +37,10 @@ pub(crate) fn router(root: &Path, store: &S3Store) -> Result<Router> {
             .with_source(source)
     };
     fs::create_dir_all(root.join(&store.bucket)).map_err(failed)?;
-    let files = FileSystem::new(root).map_err(|error| failed(io::Error::other(format!("{error:?}"))))?;
-    let mut service = S3ServiceBuilder::new(files);
+    let files = Arc::new(Files::open_store(root).map_err(failed)?);
+    let mut service = S3ServiceBuilder::new(Store(Arc::clone(&files)));
     service.set_auth(SimpleAuth::from_single(store.access_key.clone(), store.secret_key.expose()));
-    service.set_access(Gate { root: root.to_owned() });
+    service.set_access(Gate(files));
     let service = service.build();
     Ok(Router::new().fallback(async move |request: Request| {
         match service.call(request.map(s3s::Body::http_body_unsync)).await {
@@ -45,10 +53,8 @@ pub(crate) fn router(root: &Path, store: &S3Store) -> Result<Router> {
     }))
 }
 
-/// Lets signed requests in, and refuses by name what files cannot do or `s3s-fs` would get wrong.
-struct Gate {
-    root: std::path::PathBuf,
-}
+/// Lets signed requests in, for buckets that exist and keys that a file can have.
+struct Gate(Arc<Files>);
 
 #[async_trait]
 impl S3Access for Gate {
@@ -56,54 +62,24 @@ impl S3Access for Gate {
         if cx.credentials().is_none() {
             return Err(s3_error!(AccessDenied, "anonymous requests are refused"));
         }
-        let operation = cx.s3_op().name();
+        let exists = |bucket: &str| !bucket.starts_with('.') && self.0.bucket(bucket).is_dir();
         match cx.s3_path() {
-            S3Path::Root => Ok(()),
-            S3Path::Bucket { bucket } if operation == "CreateBucket" => self.bucket_name(bucket),
-            S3Path::Bucket { bucket } => self.existing(bucket),
-            S3Path::Object { bucket, key } => {
-                self.existing(bucket)?;
-                self.object(bucket, key, operation)
+            S3Path::Bucket { bucket } | S3Path::Object { bucket, .. } if !exists(bucket) => {
+                Err(s3_error!(NoSuchBucket))
             }
+            S3Path::Object { key, .. } => check_key(key),
+            _ => Ok(()),
         }
     }
 }
 
-impl Gate {
-    fn bucket_name(&self, bucket: &str) -> S3Result<()> {
-        if bucket.starts_with('.') { Err(s3_error!(InvalidBucketName)) } else { Ok(()) }
+/// Refuses by name what would be lost or changed on its way through a file name.
+fn check_key(key: &str) -> S3Result<()> {
+    if key.split('/').any(|part| part.is_empty() || part == "." || part == ".." || part.contains('\0')) {
+        return Err(s3_error!(NotImplemented, "the sandbox keeps no key with an empty, `.` or `..` part"));
     }
-
-    /// A put would make a missing bucket.
-    fn existing(&self, bucket: &str) -> S3Result<()> {
-        self.bucket_name(bucket)?;
-        if self.root.join(bucket).is_dir() { Ok(()) } else { Err(s3_error!(NoSuchBucket)) }
+    if key.split('/').any(|part| part.len() > NAME_LIMIT) {
+        return Err(s3_error!(KeyTooLongError, "the sandbox keeps no key with a part of more than 255 bytes"));
     }
-
-    fn object(&self, bucket: &str, key: &str, operation: &str) -> S3Result<()> {
-        let folder_marker = key.ends_with('/');
-        let mut parts = key.trim_end_matches('/').split('/');
-        if parts.any(|part| part.is_empty() || part == "." || part == "..") {
-            return Err(s3_error!(InvalidArgument, "the sandbox keeps no key with an empty, `.` or `..` part"));
-        }
-        if key.split('/').any(|part| part.len() > NAME_LIMIT) || attributes_name(bucket, key, operation) > NAME_LIMIT {
-            return Err(s3_error!(KeyTooLongError, "the sandbox keeps keys of about 120 bytes at most"));
-        }
-        // A folder is not an object, though it can be opened like one.
-        let reads = matches!(operation, "GetObject" | "HeadObject");
-        if reads && !folder_marker && self.root.join(bucket).join(key).is_dir() {
-            return Err(s3_error!(NoSuchKey));
-        }
-        Ok(())
-    }
+    Ok(())
 }
-
-/// The length of the name under which `s3s-fs` keeps the attributes of an object, beside the buckets.
-fn attributes_name(bucket: &str, key: &str, operation: &str) -> usize {
-    let base64 = |text: &str| (text.len() * 4).div_ceil(3);
-    let upload = if operation == "CreateMultipartUpload" { ".upload-".len() + 36 } else { 0 };
-    ".bucket-".len() + base64(bucket) + ".object-".len() + base64(key) + upload + ".metadata.json".len()
-}
-
-#[cfg(test)]
-mod tests;

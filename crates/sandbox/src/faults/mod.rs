@@ -15,7 +15,11 @@ use std::{
 use twinhouse_core::Result;
 
 pub use self::rule::{FaultKind, FaultRule, Front, When};
-pub(crate) use self::{http::serve, rule::Call};
+pub(crate) use self::{
+    http::serve,
+    rule::Call,
+    socket::{FaultyStream, Switch},
+};
 
 /// The schedule of faults of one sandbox. Clones share it.
 ///

@@ -26,16 +26,16 @@ const RESET_ON_NEXT_REQUEST: u8 = 2;
 
 /// What a handler does to the connection under it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Switch(Arc<AtomicU8>);
+pub(crate) struct Switch(Arc<AtomicU8>);
 
 impl Switch {
     /// Resets the connection instead of the next write.
-    pub(super) fn reset(&self) {
+    pub(crate) fn reset(&self) {
         self.0.store(RESET, Ordering::Release);
     }
 
     /// Lets the answer out and resets the connection when the client uses it again.
-    pub(super) fn drop_idle(&self) {
+    pub(crate) fn drop_idle(&self) {
         self.0.store(RESET_ON_NEXT_REQUEST, Ordering::Release);
     }
 
@@ -62,7 +62,7 @@ impl Listener for FaultyListener {
         if let Err(error) = tcp.set_nodelay(true) {
             tracing::debug!(%error, "could not switch off the delay of small packets");
         }
-        (FaultyStream { tcp, switch: Switch::default() }, peer)
+        (FaultyStream::new(tcp), peer)
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
@@ -70,12 +70,23 @@ impl Listener for FaultyListener {
     }
 }
 
-pub(super) struct FaultyStream {
+#[derive(Debug)]
+pub(crate) struct FaultyStream {
     tcp: TcpStream,
     switch: Switch,
 }
 
 impl FaultyStream {
+    /// A connection that nothing has happened to yet.
+    pub(crate) fn new(tcp: TcpStream) -> Self {
+        Self { tcp, switch: Switch::default() }
+    }
+
+    /// What makes it die.
+    pub(crate) fn switch(&self) -> Switch {
+        self.switch.clone()
+    }
+
     /// Closing with no time to linger sends RST instead of FIN.
     fn die(&self) -> io::Error {
         match self.tcp.set_zero_linger() {

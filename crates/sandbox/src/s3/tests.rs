@@ -107,6 +107,10 @@ fn element<'a>(xml: &'a str, name: &str) -> &'a str {
     &xml[start..start + xml[start..].find("</").unwrap()]
 }
 
+async fn code(response: Response) -> String {
+    element(&response.text().await.unwrap(), "Code").to_owned()
+}
+
 #[tokio::test]
 async fn an_object_is_a_plain_file_under_its_bucket() {
     let store = Store::start().await;
@@ -206,18 +210,154 @@ async fn wrong_keys_and_anonymous_requests_are_refused() {
 #[tokio::test]
 async fn what_files_cannot_keep_is_refused_before_anything_is_written() {
     let store = Store::start().await;
-    let code = async |response: Response| element(&response.text().await.unwrap(), "Code").to_owned();
     let missing = store.send(Method::PUT, "/nowhere/k", "", &[], b"v".to_vec()).await;
     assert_eq!(code(missing).await, "NoSuchBucket");
     assert!(!store.folder.path().join("nowhere").exists());
-    let long = "k".repeat(200);
-    assert_eq!(code(store.put(&long, "v").await).await, "KeyTooLongError");
-    assert_eq!(code(store.put("a//b", "v").await).await, "InvalidArgument");
+    assert_eq!(code(store.put(&"k".repeat(256), "v").await).await, "KeyTooLongError");
+    for key in ["a//b", "a/"] {
+        assert_eq!(code(store.put(key, "v").await).await, "NotImplemented", "{key}");
+    }
+    // HTTP clients resolve these themselves.
+    for key in ["a/../b", "./a", "..", "a\0b"] {
+        check_key(key).unwrap_err();
+    }
     store.put("folder/file", "v").await;
     assert_eq!(code(store.get("folder").await).await, "NoSuchKey");
+    assert_eq!(code(store.put("folder", "v").await).await, "NotImplemented");
+    assert_eq!(code(store.put("folder/file/below", "v").await).await, "NotImplemented");
     let objects: Vec<_> =
         fs::read_dir(store.folder.path().join("bucket")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(objects, ["folder"]);
+    let drafts = fs::read_dir(store.folder.path().join(".store/drafts")).unwrap().count();
+    assert_eq!(drafts, 0);
+    assert_eq!(code(store.send(Method::GET, "/.store", "list-type=2", &[], vec![]).await).await, "InvalidBucketName");
+    assert_eq!(code(store.send(Method::PUT, "/new-bucket", "", &[], vec![]).await).await, "NoSuchBucket");
+    assert_eq!(code(store.send(Method::GET, "/bucket", "versions=", &[], vec![]).await).await, "NotImplemented");
+}
+
+#[tokio::test]
+async fn a_key_of_a_deleted_folder_can_be_an_object() {
+    let store = Store::start().await;
+    store.put("folder/deep/file", "v").await;
+    store.send(Method::DELETE, "/bucket/folder/deep/file", "", &[], vec![]).await;
+    assert_eq!(store.put("folder", "object").await.status(), 200);
+    assert_eq!(store.get("folder").await.text().await.unwrap(), "object");
+}
+
+#[tokio::test]
+async fn a_conditional_put_is_decided_by_what_is_there() {
+    let store = Store::start().await;
+    let put = async |condition: (&str, &str), body: &str| {
+        store.send(Method::PUT, "/bucket/k", "", &[condition], body.as_bytes().to_vec()).await
+    };
+    let first = put(("if-none-match", "*"), "one").await;
+    assert_eq!(first.status(), 200);
+    let tag = first.headers()["etag"].to_str().unwrap().to_owned();
+    assert_eq!(code(put(("if-none-match", "*"), "two").await).await, "PreconditionFailed");
+    assert_eq!(put(("if-match", &tag), "three").await.status(), 200);
+    assert_eq!(code(put(("if-match", &tag), "four").await).await, "PreconditionFailed");
+    assert_eq!(store.get("k").await.text().await.unwrap(), "three");
+    let changed = store.send(Method::GET, "/bucket/k", "", &[("if-match", &tag)], vec![]).await;
+    assert_eq!(changed.status(), 412);
+    // A race has one winner.
+    let all = futures::future::join_all((0..8).map(async |n| {
+        store.send(Method::PUT, "/bucket/race", "", &[("if-none-match", "*")], vec![n]).await.status().as_u16()
+    }));
+    assert_eq!(all.await.into_iter().filter(|status| *status == 200).count(), 1);
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_fit_its_digest_is_not_kept() {
+    let store = Store::start().await;
+    let put = async |header: (&str, &str)| store.send(Method::PUT, "/bucket/k", "", &[header], b"hello".to_vec()).await;
+    for header in [("x-amz-checksum-crc32", "AAAAAA=="), ("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg==")] {
+        assert_eq!(code(put(header).await).await, "BadDigest", "{header:?}");
+        assert_eq!(store.get("k").await.status(), 404);
+    }
+    // CRC-32 and MD5 of `hello`.
+    for header in [("x-amz-checksum-crc32", "NhCmhg=="), ("content-md5", "XUFAKrxLKna5cZ2REBfFkg==")] {
+        assert_eq!(put(header).await.status(), 200, "{header:?}");
+    }
+    assert_eq!(store.get("k").await.headers()["etag"], "\"5d41402abc4b2a76b9719d911017c592\"");
+}
+
+#[tokio::test]
+async fn what_a_client_says_of_an_object_comes_back_and_a_new_file_forgets_it() {
+    let store = Store::start().await;
+    let headers = [("content-type", "text/csv"), ("x-amz-meta-rows", "2")];
+    store.send(Method::PUT, "/bucket/k", "", &headers, b"1\n2\n".to_vec()).await;
+    let head = store.send(Method::HEAD, "/bucket/k", "", &[], vec![]).await;
+    assert_eq!(
+        (&head.headers()["content-type"], &head.headers()["x-amz-meta-rows"]),
+        (&"text/csv".parse().unwrap(), &"2".parse().unwrap())
+    );
+    store.send(Method::PUT, "/bucket/copy", "", &[("x-amz-copy-source", "bucket/k")], vec![]).await;
+    let copy = store.get("copy").await;
+    assert_eq!(
+        (copy.headers()["x-amz-meta-rows"].as_bytes(), copy.headers()["etag"].clone()),
+        (b"2".as_slice(), head.headers()["etag"].clone())
+    );
+    assert_eq!(copy.text().await.unwrap(), "1\n2\n");
+    fs::write(store.folder.path().join("bucket/k"), "by another program").unwrap();
+    let head = store.send(Method::HEAD, "/bucket/k", "", &[], vec![]).await;
+    assert_eq!(head.headers()["content-type"], "binary/octet-stream");
+    assert!(!head.headers().contains_key("x-amz-meta-rows"));
+}
+
+#[tokio::test]
+async fn many_objects_go_in_one_request() {
+    let store = Store::start().await;
+    for key in ["a", "b", "c"] {
+        store.put(key, key).await;
+    }
+    let body =
+        "<Delete><Object><Key>a</Key></Object><Object><Key>b</Key></Object><Object><Key>x//y</Key></Object></Delete>";
+    let digest = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, {
+        use s3s::crypto::Checksum as _;
+        s3s::crypto::Md5::checksum(body.as_bytes())
+    });
+    let answer = store.send(Method::POST, "/bucket", "delete=", &[("content-md5", &digest)], body.into()).await;
+    let answer = answer.text().await.unwrap();
+    assert!(answer.contains("<Deleted><Key>a</Key>") && answer.contains("<Deleted><Key>b</Key>"), "{answer}");
+    assert_eq!(element(&answer, "Code"), "NotImplemented");
+    let left: Vec<_> =
+        ["a", "b", "c"].into_iter().filter(|key| store.folder.path().join("bucket").join(key).exists()).collect();
+    assert_eq!(left, ["c"]);
+}
+
+#[tokio::test]
+async fn an_upload_that_is_aborted_or_wrong_leaves_no_object() {
+    let store = Store::start().await;
+    let path = "/bucket/k";
+    let begin = async || {
+        let started = store.send(Method::POST, path, "uploads=", &[], vec![]).await.text().await.unwrap();
+        element(&started, "UploadId").to_owned()
+    };
+    let part = async |id: &str, number: u32, body: &str| {
+        store.send(Method::PUT, path, &format!("partNumber={number}&uploadId={id}"), &[], body.into()).await
+    };
+    let complete = async |id: &str, numbers: &[u32], tag: &str| {
+        let parts: String = numbers
+            .iter()
+            .map(|number| format!("<Part><PartNumber>{number}</PartNumber><ETag>{tag}</ETag></Part>"))
+            .collect();
+        let body = format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>");
+        code(store.send(Method::POST, path, &format!("uploadId={id}"), &[], body.into()).await).await
+    };
+    let id = begin().await;
+    let tag = part(&id, 1, "same").await.headers()["etag"].to_str().unwrap().to_owned();
+    part(&id, 2, "same").await;
+    assert_eq!(complete(&id, &[1, 2], &tag).await, "EntityTooSmall");
+    assert_eq!(complete(&id, &[2, 1], &tag).await, "EntityTooSmall");
+    assert_eq!(complete(&id, &[1], "&quot;0123&quot;").await, "InvalidPart");
+    assert_eq!(complete(&id, &[3], &tag).await, "InvalidPart");
+    let aborted = store.send(Method::DELETE, path, &format!("uploadId={id}"), &[], vec![]).await;
+    assert_eq!(aborted.status(), 204);
+    assert_eq!(code(part(&id, 1, "late").await).await, "NoSuchUpload");
+    assert_eq!(complete(&id, &[1], &tag).await, "NoSuchUpload");
+    assert_eq!(complete("..%2F..%2Fbucket", &[1], &tag).await, "NoSuchUpload");
+    assert_eq!(store.get("k").await.status(), 404);
+    assert_eq!(fs::read_dir(store.folder.path().join(".store/uploads")).unwrap().count(), 0);
 }
 
 #[tokio::test]
@@ -228,4 +368,26 @@ async fn keys_with_awkward_characters_come_back_as_they_were() {
     assert_eq!(store.put(key, "v").await.status(), 200);
     assert!(store.folder.path().join("bucket/staging/key with space+plus=ünïcode.parquet").exists());
     assert_eq!(store.get(key).await.text().await.unwrap(), "v");
+}
+
+#[tokio::test]
+async fn a_key_as_long_as_s3_takes_it_works_on_every_path() {
+    let store = Store::start().await;
+    let key = ["k".repeat(255), "l".repeat(255), "m".repeat(255), "n".repeat(255)].join("/");
+    assert_eq!((key.len(), store.put(&key, "v").await.status().as_u16()), (1023, 200));
+    assert_eq!(store.get(&key).await.text().await.unwrap(), "v");
+    let path = format!("/bucket/{key}");
+    let started = store.send(Method::POST, &path, "uploads=", &[], vec![]).await;
+    assert_eq!(started.status(), 200);
+}
+
+#[tokio::test]
+async fn names_in_lists_are_encoded_when_asked() {
+    let store = Store::start().await;
+    store.put("p/a%2Bb%20c", "v").await;
+    let list = async |query: &str| store.send(Method::GET, "/bucket", query, &[], vec![]).await.text().await.unwrap();
+    assert_eq!(element(&list("list-type=2").await, "Key"), "p/a+b c");
+    let encoded = list("encoding-type=url&list-type=2&prefix=p%2F").await;
+    assert_eq!(element(&encoded, "Key"), "p/a%2Bb%20c");
+    assert_eq!(element(&encoded, "EncodingType"), "url");
 }
