@@ -202,6 +202,20 @@ async fn a_cancel_goes_before_everything_and_says_what_may_have_happened() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_cancel_between_attempts_knows_that_nothing_was_done() {
+    let cancel = CancellationToken::new();
+    let operation = Operation::write("t").with_cancel(cancel.clone());
+    let policy = patient().build();
+    let call = exhaust(&policy, operation, fails(Fault::throttled(Some(5 * SECOND))));
+    let ((error, calls), ()) = tokio::join!(call, async {
+        tokio::time::sleep(SECOND).await;
+        cancel.cancel();
+    });
+    assert_eq!((error.kind(), calls, error.attempts()), (ErrorKind::Cancelled, 1, 1));
+    assert_eq!(error.fault().effect, Effect::None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_harmless_last_failure_does_not_undo_an_earlier_one() {
     let policy = patient().build();
     let error = policy

@@ -132,6 +132,16 @@ async fn a_body_is_read_up_to_its_limit_and_no_further() {
         let error = client.send(Request::get(url)).await.unwrap().into_bytes(5).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ResourceExhausted);
     }
+    // One that announces too much is not waited for.
+    let (url, _) = serve([Step::AnswerAndHang("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n".into())]).await;
+    let error = http().send(Request::get(url)).await.unwrap().into_bytes(5).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ResourceExhausted);
+}
+
+#[test]
+fn an_empty_query_leaves_no_question_mark() {
+    let url: Url = "http://h/p".parse().unwrap();
+    assert_eq!(Request::get(url.clone()).with_query([]).url(), &url);
 }
 
 #[tokio::test]
