@@ -103,3 +103,31 @@ fn seconds(text: &str) -> Result<Duration> {
         .filter(|limit| !limit.is_zero())
         .ok_or_else(|| Error::new(ErrorKind::InvalidInput, "write a time-out as a positive number of seconds"))
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_query_reads_parameters_and_a_time_out() {
+        let line = ["twinhouse", "query", "--to", "redshift://", "--param", "a=b=c", "--timeout", "1.5", "select :a"];
+        let Command::Query(options) = Args::try_parse_from(line).unwrap().command else { panic!("not a query") };
+        assert_eq!(options.params, [("a".to_owned(), "b=c".to_owned())]);
+        assert_eq!(options.timeout, Some(Duration::from_millis(1500)));
+    }
+
+    #[test]
+    fn nonsense_is_refused_where_it_is_typed() {
+        for bad in [["--param", "=x"], ["--param", "x"], ["--timeout", "0"], ["--timeout", "soon"], ["--output", "xml"]] {
+            let line = ["twinhouse", "query", "--to", "redshift://", bad[0], bad[1], "select 1"];
+            assert!(Args::try_parse_from(line).is_err(), "{bad:?}");
+        }
+    }
+}

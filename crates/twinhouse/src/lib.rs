@@ -1,1 +1,15 @@
-//! stub
+#![doc = include_str!("../README.md")]
+
+mod connect;
+pub mod prelude;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
+
+pub use connect::connect;
+pub use twinhouse_auth as auth;
+pub use twinhouse_core::{Effect, Error, ErrorKind, Fault, FaultClass, Report, Result, Secret, resilience, telemetry};
+#[cfg(feature = "databricks")]
+pub use twinhouse_databricks as databricks;
+#[cfg(feature = "redshift")]
+pub use twinhouse_redshift as redshift;
+pub use twinhouse_warehouse_api::*;

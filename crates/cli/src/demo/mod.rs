@@ -44,7 +44,6 @@ pub(crate) async fn run(options: DemoOptions) -> Result<()> {
         }
         println!("{times}; answers agree");
     }
-    twinhouse::sandbox::stop_shared().await?;
     println!("\nSame function, same answers, in {:.1?}.", start.elapsed());
     Ok(())
 }

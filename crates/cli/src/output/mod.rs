@@ -2,6 +2,8 @@
 
 mod formats;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::io::Write;
 

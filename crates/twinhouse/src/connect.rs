@@ -1,0 +1,74 @@
+//! A URL chooses the warehouse.
+
+use twinhouse_core::{Error, ErrorKind, Result};
+use twinhouse_warehouse_api::Warehouse;
+
+/// Opens the warehouse that `url` names: `databricks://…`, `redshift://…` or, with the feature `sandbox`,
+/// `sandbox://databricks` and `sandbox://redshift`.
+///
+/// What the URL leaves out comes from the environment and from profile files. Nothing is sent to Databricks or
+/// Redshift before the first call; a sandbox is started if this process has none yet.
+///
+/// # Errors
+///
+/// [`ErrorKind::Config`] for an unknown scheme, a missing setting (it names the setting and where it was looked for)
+/// or one that makes no sense; [`ErrorKind::Unsupported`] for a backend that this build leaves out. The URL itself is
+/// never in the message: it may hold a password.
+pub async fn connect(url: &str) -> Result<Box<dyn Warehouse>> {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return Err(unknown("a warehouse URL begins with a scheme"));
+    };
+    match scheme {
+        #[cfg(feature = "databricks")]
+        "databricks" => databricks(twinhouse_databricks::DatabricksConfig::from_url(url)?),
+        #[cfg(feature = "redshift")]
+        "redshift" => redshift(twinhouse_redshift::RedshiftConfig::from_url(url)?),
+        #[cfg(feature = "sandbox")]
+        "sandbox" => match rest.trim_end_matches('/') {
+            "databricks" => databricks(crate::sandbox::databricks().await?),
+            "redshift" => redshift(crate::sandbox::redshift().await?),
+            other => Err(unknown("the sandbox serves `databricks` and `redshift`").with_context("got", other)),
+        },
+        "databricks" | "redshift" | "sandbox" => {
+            let _ = rest;
+            Err(Error::new(ErrorKind::Unsupported, "this build of twinhouse leaves that backend out; turn its feature on")
+                .with_context("feature", scheme.to_owned()))
+        }
+        // What stands before `://` may be a mistyped secret as well as a mistyped scheme.
+        other if other.len() <= 16 && other.bytes().all(|b| b.is_ascii_alphabetic()) => {
+            Err(unknown("unknown warehouse URL scheme").with_context("scheme", other))
+        }
+        _ => Err(unknown("unknown warehouse URL scheme")),
+    }
+}
+
+fn unknown(why: &'static str) -> Error {
+    Error::new(ErrorKind::Config, why).with_context("known schemes", "databricks://, redshift://, sandbox://")
+}
+
+#[cfg(feature = "databricks")]
+fn databricks(config: twinhouse_databricks::DatabricksConfig) -> Result<Box<dyn Warehouse>> {
+    let warehouse = twinhouse_databricks::DatabricksWarehouse::new(config)?;
+    Ok(Box::new(twinhouse_warehouse_api::Traced::new(warehouse)))
+}
+
+#[cfg(feature = "redshift")]
+fn redshift(config: twinhouse_redshift::RedshiftConfig) -> Result<Box<dyn Warehouse>> {
+    let warehouse = twinhouse_redshift::RedshiftWarehouse::new(config)?;
+    Ok(Box::new(twinhouse_warehouse_api::Traced::new(warehouse)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_url_that_names_nothing_known_says_what_is_known_and_shows_no_secret() {
+        for url in ["mysql://user:hunter2@host/db", "hunter2", "user:hunter2://x", ""] {
+            let error = connect(url).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            assert!(error.to_string().contains("redshift://"), "{error}");
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+        }
+    }
+}
