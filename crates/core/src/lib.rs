@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 
 pub mod config;
+#[cfg(feature = "http")]
 pub mod http;
 pub mod resilience;
 pub mod telemetry;
+#[cfg(feature = "tls")]
 pub mod tls;
 
 mod error;

@@ -26,6 +26,7 @@ pub fn statement_id(span: &Span, id: &str) {
 }
 
 /// Opens the span of an HTTP request: method and host, never the path's query and never a header.
+#[cfg(feature = "http")]
 pub(crate) fn http(method: &str, host: Option<&str>) -> Span {
     tracing::debug_span!("twinhouse.http", method, host, status = field::Empty)
 }
