@@ -4,4 +4,4 @@ pub mod conformance;
 
 mod scripted;
 
-pub use scripted::{Answer, Received, ScriptedServer};
+pub use scripted::{Answer, Call, Received, Reply, ScriptedServer, ScriptedWarehouse, Sql};

@@ -2,6 +2,8 @@
 
 mod http;
 mod server;
+mod warehouse;
 
 pub use http::{Answer, Received};
 pub use server::ScriptedServer;
+pub use warehouse::{Call, Reply, ScriptedWarehouse, Sql};
