@@ -35,9 +35,9 @@ pub struct RedshiftAccess {
     pub password: Secret,
     /// The database.
     pub database: String,
-    /// The certificate authority, in PEM; `None` if the server does without TLS.
-    pub ca_file: Option<PathBuf>,
-    /// `redshift://user:password@host:port/database?sslmode=…&sslrootcert=…&staging=s3://…`
+    /// The certificate authority, in PEM.
+    pub ca_file: PathBuf,
+    /// `redshift://user:password@host:port/database?sslmode=verify-full&sslrootcert=…&staging=s3://…`
     pub url: Secret,
 }
 
@@ -51,14 +51,10 @@ impl RedshiftAccess {
             && url.set_password(Some(self.password.expose())).is_ok();
         debug_assert!(set, "a URL with a host takes a port and a user");
         url.set_path(&self.database);
-        match &self.ca_file {
-            Some(file) => url
-                .query_pairs_mut()
-                .append_pair("sslmode", "verify-full")
-                .append_pair("sslrootcert", &file.to_string_lossy()),
-            None => url.query_pairs_mut().append_pair("sslmode", "disable"),
-        };
-        url.query_pairs_mut().append_pair("staging", staging);
+        url.query_pairs_mut()
+            .append_pair("sslmode", "verify-full")
+            .append_pair("sslrootcert", &self.ca_file.to_string_lossy())
+            .append_pair("staging", staging);
         self.url = Secret::new(String::from(url));
         self
     }
@@ -103,7 +99,7 @@ mod tests {
             user: "some one".to_owned(),
             password: Secret::new("p@ss/w:rd?&%"),
             database: "dev".to_owned(),
-            ca_file: Some("/tmp/a folder/ca&.pem".into()),
+            ca_file: "/tmp/a folder/ca&.pem".into(),
             url: Secret::new(""),
         };
         let access = access.with_url("s3://bucket/staging");

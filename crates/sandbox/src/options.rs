@@ -26,7 +26,7 @@ pub struct SandboxOptions {
     pub(crate) token: Option<Secret>,
     pub(crate) password: Option<Secret>,
     pub(crate) client: Option<(String, Secret)>,
-    pub(crate) tls: bool,
+    pub(crate) require_ssl: bool,
     pub(crate) link_lifetime: Duration,
     pub(crate) postgres_programs: Option<PathBuf>,
 }
@@ -42,7 +42,7 @@ impl Default for SandboxOptions {
             token: None,
             password: None,
             client: None,
-            tls: true,
+            require_ssl: true,
             // The service gives links about 15 minutes.
             link_lifetime: Duration::from_secs(15 * 60),
             postgres_programs: None,
@@ -108,10 +108,11 @@ impl SandboxOptions {
         self
     }
 
-    /// Whether the Redshift cluster speaks TLS; on by default. The workspace and S3 always speak plain HTTP.
+    /// Whether the Redshift cluster refuses connections without TLS, as new clusters do; on by default. The workspace
+    /// and S3 always speak plain HTTP.
     #[must_use]
-    pub fn with_tls(mut self, tls: bool) -> Self {
-        self.tls = tls;
+    pub fn with_require_ssl(mut self, require: bool) -> Self {
+        self.require_ssl = require;
         self
     }
 

@@ -14,6 +14,7 @@ use crate::{
     access::{DatabricksAccess, RedshiftAccess, S3Store},
     environment,
     faults::{self, Faults, Front},
+    fronts::{Ground, Redshift},
     lifecycle::{DataFolder, Home, Janitor, watch},
     options::SandboxOptions,
     s3,
@@ -51,7 +52,7 @@ struct Inner {
     faults: Faults,
     stop: CancellationToken,
     databricks: OnceCell<Running<DatabricksAccess>>,
-    redshift: OnceCell<Running<RedshiftAccess>>,
+    redshift: OnceCell<Redshift>,
 }
 
 struct Running<A> {
@@ -138,6 +139,12 @@ impl Sandbox {
             self.home.run(start).await?;
         }
         self.inner.redshift.get().map(|running| &running.access).ok_or_else(not_started)
+    }
+
+    /// The process id of the PostgreSQL behind the Redshift cluster, for tests that kill it. `None` while the cluster
+    /// does not run or PostgreSQL is being started again.
+    pub fn postgres_pid(&self) -> Option<u32> {
+        self.inner.redshift.get()?.postgres_pid()
     }
 
     /// How to reach the S3 store.
@@ -251,13 +258,27 @@ impl Inner {
         Err(Error::unsupported("sandbox", "the Databricks front is not wired yet"))
     }
 
-    async fn start_redshift(&self) -> Result<Running<RedshiftAccess>> {
-        let _ = bind("redshift_port", self.options.redshift_port).await?;
-        Err(Error::unsupported("sandbox", "the Redshift front is not wired yet"))
+    async fn start_redshift(&self) -> Result<Redshift> {
+        let listener = bind("redshift_port", self.options.redshift_port).await?;
+        Redshift::start(&self.ground(), listener).await
+    }
+
+    fn ground(&self) -> Ground<'_> {
+        Ground {
+            options: &self.options,
+            folder: &self.folder,
+            tls: &self.tls,
+            s3: &self.s3,
+            faults: &self.faults,
+            stop: &self.stop,
+        }
     }
 
     async fn stop(self: Arc<Self>) {
         self.stop.cancel();
+        if let Some(redshift) = self.redshift.get() {
+            redshift.stop().await;
+        }
     }
 }
 
@@ -280,6 +301,11 @@ fn local_address(listener: &TcpListener) -> Result<std::net::SocketAddr> {
     listener
         .local_addr()
         .map_err(|error| Error::new(ErrorKind::Internal, "a listener has no address").with_source(error))
+}
+
+/// A secret that nobody has seen.
+pub(crate) fn new_secret() -> Secret {
+    Secret::new(random_word())
 }
 
 /// 32 random hexadecimal digits.

@@ -11,7 +11,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{Sandbox, SandboxOptions};
+use crate::{Front, Sandbox, SandboxOptions};
 
 const ENDING: &str = "TWINHOUSE_TEST_ENDING";
 const LIMIT: Duration = Duration::from_secs(30);
@@ -21,12 +21,16 @@ const LIMIT: Duration = Duration::from_secs(30);
 fn the_other_program() {
     let Ok(ending) = std::env::var(ENDING) else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let options = || SandboxOptions::default().with_fronts([]);
-    let announce = |sandbox: &Sandbox| println!("\nfolder {}", sandbox.data_folder().display());
+    let options = || SandboxOptions::default().with_fronts([Front::Redshift]);
+    let announce = |sandbox: &Sandbox| {
+        println!("\nfolder {}", sandbox.data_folder().display());
+        // The test takes a look before we end.
+        std::io::stdin().read_line(&mut String::new()).unwrap();
+    };
     match ending.as_str() {
         "return with a static" => {
             let sandbox = runtime.block_on(Sandbox::shared()).unwrap();
-            //R runtime.block_on(sandbox.redshift()).unwrap();
+            runtime.block_on(sandbox.redshift()).unwrap();
             announce(sandbox);
         }
         "panic" => {
@@ -53,6 +57,8 @@ fn the_other_program() {
 struct Other {
     program: Child,
     folder: PathBuf,
+    /// Of PostgreSQL, outside the data folder.
+    sockets: PathBuf,
 }
 
 impl Other {
@@ -60,30 +66,40 @@ impl Other {
         let mut program = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "lifecycle::tests::the_other_program", "--nocapture"])
             .env(ENDING, ending)
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let lines = BufReader::new(program.stdout.take().unwrap()).lines().map(Result::unwrap);
         let folder = lines.filter_map(|line| line.strip_prefix("folder ").map(PathBuf::from)).next();
-        Self { program, folder: folder.expect("the other program starts a sandbox") }
+        let folder = folder.expect("the other program starts a sandbox");
+        let sockets = processes_of(&folder)
+            .iter()
+            .find_map(|line| line.split_once(" -k ")?.1.split(' ').next().map(PathBuf::from))
+            .expect("a PostgreSQL runs");
+        drop(program.stdin.take());
+        Self { program, folder, sockets }
     }
 
     fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.program), signal).unwrap();
     }
 
-    /// The folder and the processes of its PostgreSQL are gone, now or a moment later.
+    /// The folders and the processes are gone, now or a moment later.
     fn leaves_nothing(mut self) {
         self.program.wait().unwrap();
         let deadline = Instant::now() + LIMIT;
-        while self.folder.exists() || !processes_of(&self.folder).is_empty() {
-            assert!(
-                Instant::now() < deadline,
-                "left behind: {} and {:?}",
-                self.folder.display(),
-                processes_of(&self.folder)
+        loop {
+            let mut left = processes_of(&self.folder);
+            left.extend(processes_of(&self.sockets));
+            left.extend(
+                [&self.folder, &self.sockets].iter().filter(|it| it.exists()).map(|it| it.display().to_string()),
             );
+            if left.is_empty() {
+                return;
+            }
+            assert!(Instant::now() < deadline, "left behind: {left:?}");
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -130,12 +146,12 @@ fn signals() {
 #[tokio::test]
 async fn stop_and_drop_are_over_when_they_return() {
     let folder = |sandbox: &Sandbox| sandbox.data_folder().to_owned();
-    let sandbox = Sandbox::start(SandboxOptions::default().with_fronts([])).await.unwrap();
+    let sandbox = Sandbox::start(SandboxOptions::default().with_fronts([Front::Redshift])).await.unwrap();
     let stopped = folder(&sandbox);
     sandbox.stop().await.unwrap();
     assert!(!stopped.exists());
     assert_eq!(processes_of(&stopped), [""; 0]);
-    let sandbox = Sandbox::start(SandboxOptions::default().with_fronts([])).await.unwrap();
+    let sandbox = Sandbox::start(SandboxOptions::default().with_fronts([Front::Redshift])).await.unwrap();
     let dropped = folder(&sandbox);
     drop(sandbox);
     assert!(!dropped.exists());
