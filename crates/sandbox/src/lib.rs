@@ -1,11 +1,14 @@
 #![doc = include_str!("../README.md")]
 
 mod access;
+mod databricks;
 mod environment;
 mod faults;
+mod fronts;
 mod lifecycle;
 mod options;
 mod postgres;
+mod redshift;
 mod s3;
 mod sandbox;
 #[cfg(test)]
