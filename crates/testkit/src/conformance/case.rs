@@ -1,6 +1,11 @@
 //! One case, and how it is run.
 
-use std::{fmt, future::Future, panic::AssertUnwindSafe, panic::Location, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    panic::{AssertUnwindSafe, Location, resume_unwind},
+    time::Duration,
+};
 
 use arrow::error::ArrowError;
 use futures::{FutureExt as _, future::BoxFuture};
@@ -52,12 +57,10 @@ impl Case {
             None => (self.run)(&cx),
         };
         let verdict = AssertUnwindSafe(within_limit(work)).catch_unwind().await;
-        let cleaned = cx.clean_up().await;
-        match verdict {
-            Err(panic) => std::panic::resume_unwind(panic),
-            Ok(verdict) => verdict?,
-        }
-        cleaned?;
+        let cleaned = AssertUnwindSafe(cx.clean_up()).catch_unwind().await;
+        // What the case found comes first: it may be why there was trouble in cleaning up.
+        verdict.unwrap_or_else(|panic| resume_unwind(panic))?;
+        cleaned.unwrap_or_else(|panic| resume_unwind(panic))?;
         Ok(if unmet.is_some() { Outcome::Refused } else { Outcome::Passed })
     }
 }

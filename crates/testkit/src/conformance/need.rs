@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{ArrayRef, Int64Array, ListArray, RecordBatch},
+    array::{Array as _, ArrayRef, Int64Array, ListArray, RecordBatch},
     datatypes::{DataType, Field, Int64Type, Schema},
 };
 use twinhouse_core::{ErrorKind, Result};
@@ -83,12 +83,17 @@ impl Need {
     }
 }
 
-/// A list cannot go into any column. Where the table exists it is the column that does not fit.
+/// Neither a column for lists nor lists for a column: whichever is refused first.
 async fn refuses_lists(cx: &Context<'_>) -> CaseResult {
-    let table = cx.create("refused", &[Field::new("v", DataType::Utf8, true)]).await?;
-    let list = ListArray::from_iter_primitive::<Int64Type, _, _>([Some(vec![Some(1)])]);
-    let batch = RecordBatch::try_from_iter([("v", Arc::new(list) as ArrayRef)])?;
+    let list: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Int64Type, _, _>([Some(vec![Some(1)])]));
+    let field = Field::new("v", list.data_type().clone(), true);
+    if let Err(error) = cx.column(&field) {
+        return expect_refused(Need::NestedTypes, Err(error), &[ErrorKind::Unsupported]);
+    }
+    let table = cx.create("refused", &[field]).await?;
+    let batch = RecordBatch::try_from_iter([("v", list)])?;
     let outcome = cx.load(&table, vec![batch], cx.token("refused")?).await.map(drop);
+    // The table may have a column of another type in its place: then it is the rows that do not fit.
     expect_refused(Need::NestedTypes, outcome, &[ErrorKind::Unsupported, ErrorKind::InvalidInput])
 }
 

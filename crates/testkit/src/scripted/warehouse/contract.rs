@@ -18,6 +18,7 @@ use twinhouse_warehouse_api::{
 use super::{
     Call, ScriptedWarehouse, leave,
     statement::{Driver, Statement},
+    store::Rows,
     transaction::ScriptedTransaction,
 };
 
@@ -25,8 +26,9 @@ impl ScriptedWarehouse {
     /// A statement at work, as the script has it.
     pub(super) fn statement(&self, request: StatementRequest) -> Result<Arc<Statement>> {
         self.info.dialect.bind(request.sql(), request.params())?;
+        let reply = self.lock().script.reply(&request)?;
+        let reply = reply.resolve(&request)?;
         let mut state = self.lock();
-        let reply = state.script.reply(&request)?;
         let statement = Arc::new(Statement::new(state.statements.len() + 1, request, reply));
         state.statements.push(Arc::clone(&statement));
         Ok(statement)
@@ -100,16 +102,16 @@ impl Warehouse for ScriptedWarehouse {
         let lost = self.enter(Call::Merge)?;
         let target = request.target.clone();
         let source = std::mem::replace(&mut request.source, MergeSource::Table(target));
-        let batches = match source {
-            MergeSource::Batches(stream) => stream.collect_batches().await?,
-            MergeSource::Query(query) => self.statement(query)?.run().await?.collect_batches().await?,
+        let rows = match source {
+            MergeSource::Batches(stream) => Rows::read(stream).await?,
+            MergeSource::Query(query) => Rows::read(self.statement(query)?.run().await?).await?,
             MergeSource::Table(table) => {
-                self.lock().store.info(&table)?;
-                self.rows(&table)
+                let schema = self.lock().store.info(&table)?.schema();
+                Rows { schema, batches: self.rows(&table) }
             }
             other => return Err(Error::unsupported(self.info.backend, format!("cannot merge from {other:?}"))),
         };
-        let report = self.lock().store.merge(&request, &batches)?;
+        let report = self.lock().store.merge(&request, rows)?;
         leave(lost, report)
     }
 

@@ -15,7 +15,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use arrow::{array::RecordBatch, datatypes::Schema};
+use arrow::{
+    array::RecordBatch,
+    datatypes::{Schema, SchemaRef},
+};
 use twinhouse_core::{Error, ErrorKind, Fault, Result};
 use twinhouse_warehouse_api::{
     Capabilities, ColumnInfo, DatabricksDialect, Dialect, StatementRequest, TableInfo, TableKind, TableRef,
@@ -179,6 +182,25 @@ impl ScriptedWarehouse {
     pub fn add_table_info(&self, info: TableInfo) -> &Self {
         self.lock().store.add(info);
         self
+    }
+
+    /// The columns of a declared table.
+    pub fn declared(&self, table: &TableRef) -> Option<SchemaRef> {
+        self.lock().store.info(table).ok().map(|info| info.schema())
+    }
+
+    /// Puts rows into a declared table.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if it is not declared, [`ErrorKind::InvalidInput`] if the rows do not fit.
+    pub fn add_rows(&self, table: &TableRef, batch: &RecordBatch) -> Result<()> {
+        self.lock().store.insert(table, batch)
+    }
+
+    /// Forgets a table and its rows. True if there was one.
+    pub fn remove_table(&self, table: &TableRef) -> bool {
+        self.lock().store.remove(table)
     }
 
     /// Has the next call of this kind fail before it does anything. Several are met in the order in which they were

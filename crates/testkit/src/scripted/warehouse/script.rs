@@ -125,6 +125,16 @@ impl Reply {
         self
     }
 
+    /// Calls closures until there is an answer. They may use the warehouse: no lock is held.
+    pub(super) fn resolve(mut self, request: &StatementRequest) -> Result<Self> {
+        while let Outcome::Computed(answer) = &self.outcome {
+            let delay = self.delay;
+            self = answer(request)?;
+            self.delay += delay;
+        }
+        Ok(self)
+    }
+
     /// What a statement without rows has for a schema.
     pub(super) fn no_columns() -> SchemaRef {
         Arc::new(Schema::empty())
@@ -161,7 +171,7 @@ impl Script {
         self.0.push(Line { sql, reply, left });
     }
 
-    /// The answer to a statement, with closures called.
+    /// The answer to a statement; a line that answers once is spent.
     pub(super) fn reply(&mut self, request: &StatementRequest) -> Result<Reply> {
         let line = self.0.iter_mut().find(|line| line.left != Some(0) && line.sql.matches(request.sql()));
         let Some(line) = line else {
@@ -170,13 +180,7 @@ impl Script {
                 .with_context("sql", one_line(request.sql())));
         };
         line.left = line.left.map(|left| left - 1);
-        let mut reply = line.reply.clone();
-        while let Outcome::Computed(answer) = &reply.outcome {
-            let delay = reply.delay;
-            reply = answer(request)?;
-            reply.delay += delay;
-        }
-        Ok(reply)
+        Ok(line.reply.clone())
     }
 
     /// What was to be asked once and was not.

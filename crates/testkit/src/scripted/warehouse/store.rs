@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use arrow::{
     array::{ArrayRef, RecordBatch, new_null_array},
     compute::{concat_batches, interleave},
+    datatypes::SchemaRef,
     error::ArrowError,
 };
 use twinhouse_core::{Error, ErrorKind, Result};
 use twinhouse_warehouse_api::{
-    Fit, LoadToken, MergeReport, MergeRequest, TableFilter, TableInfo, TableRef, WhenMatched,
+    BatchStream, Fit, LoadToken, MergeReport, MergeRequest, TableFilter, TableInfo, TableRef, WhenMatched,
 };
 
 use crate::conformance::{Cell, cells};
@@ -18,6 +19,18 @@ use crate::conformance::{Cell, cells};
 pub(super) struct Store {
     tables: BTreeMap<TableRef, Table>,
     unloaded: HashMap<String, Vec<RecordBatch>>,
+}
+
+/// Rows that come in, and their columns even if there are none.
+pub(super) struct Rows {
+    pub(super) schema: SchemaRef,
+    pub(super) batches: Vec<RecordBatch>,
+}
+
+impl Rows {
+    pub(super) async fn read(stream: BatchStream) -> Result<Self> {
+        Ok(Self { schema: stream.schema().clone(), batches: stream.collect_batches().await? })
+    }
 }
 
 struct Table {
@@ -30,6 +43,17 @@ impl Store {
     pub(super) fn add(&mut self, info: TableInfo) {
         let table = Table { info: info.clone(), batches: Vec::new(), tokens: HashSet::new() };
         self.tables.insert(info.table, table);
+    }
+
+    pub(super) fn remove(&mut self, table: &TableRef) -> bool {
+        self.tables.remove(table).is_some()
+    }
+
+    pub(super) fn insert(&mut self, table: &TableRef, batch: &RecordBatch) -> Result<()> {
+        let known = self.tables.get_mut(table).ok_or_else(|| not_found(table))?;
+        let whole = known.complete(batch)?;
+        known.batches.push(whole);
+        Ok(())
     }
 
     pub(super) fn info(&self, table: &TableRef) -> Result<TableInfo> {
@@ -75,9 +99,9 @@ impl Store {
         Ok(Some(rows))
     }
 
-    pub(super) fn merge(&mut self, request: &MergeRequest, source: &[RecordBatch]) -> Result<MergeReport> {
+    pub(super) fn merge(&mut self, request: &MergeRequest, source: Rows) -> Result<MergeReport> {
         let known = self.tables.get_mut(&request.target).ok_or_else(|| not_found(&request.target))?;
-        let (merged, report) = known.merged(request, source)?;
+        let (merged, report) = known.merged(request, &source)?;
         known.batches = vec![merged];
         Ok(report)
     }
@@ -94,11 +118,19 @@ impl Table {
         RecordBatch::try_new(self.info.schema(), columns.collect()).map_err(defect)
     }
 
-    fn merged(&self, request: &MergeRequest, source: &[RecordBatch]) -> Result<(RecordBatch, MergeReport)> {
-        let whole = source.iter().map(|batch| self.complete(batch)).collect::<Result<Vec<_>>>()?;
+    fn merged(&self, request: &MergeRequest, source: &Rows) -> Result<(RecordBatch, MergeReport)> {
+        let fit = Fit::plan(&self.info, &source.schema)?;
+        let source_columns: HashSet<&str> = fit.columns().collect();
+        let set = match &request.when_matched {
+            WhenMatched::UpdateColumns(columns) => columns.as_slice(),
+            _ => &[],
+        };
+        if let Some(column) = request.keys.iter().chain(set).find(|column| !source_columns.contains(column.as_str())) {
+            return Err(Error::new(ErrorKind::InvalidInput, "a column of the merge is not in source and table")
+                .with_context("column", column.as_str()));
+        }
+        let whole = source.batches.iter().map(|batch| self.complete(batch)).collect::<Result<Vec<_>>>()?;
         let schema = self.info.schema();
-        let source_columns: HashSet<&str> =
-            source.iter().flat_map(|batch| batch.schema_ref().fields()).map(|field| field.name().as_str()).collect();
         let old = concat_batches(&schema, &self.batches).map_err(defect)?;
         let new = concat_batches(&schema, &whole).map_err(defect)?;
 
@@ -132,7 +164,7 @@ impl Table {
         }
 
         let sets = |name: &str| match &request.when_matched {
-            WhenMatched::UpdateColumns(columns) => columns.iter().any(|column| column == name),
+            WhenMatched::UpdateColumns(_) => set.iter().any(|column| column == name),
             _ => source_columns.contains(name),
         };
         let columns = schema
