@@ -1,0 +1,215 @@
+-- System views, as far as clients need them to find tables, columns, sessions, queries and load errors.
+create function twinhouse.count_rows(relid oid) returns bigint language plpgsql stable security definer
+set search_path = pg_catalog as
+$$ declare counted bigint; begin execute format('select count(*) from %s', relid::regclass) into counted; return counted; end $$;
+
+create function twinhouse.type_name(type oid, modifier int) returns text language sql stable as
+$$ select pg_catalog.replace(pg_catalog.format_type(type, modifier), 'varbyte', 'binary varying') $$;
+
+create function twinhouse.at(microseconds bigint) returns timestamp language sql immutable strict as
+$$ select timestamp 'epoch' + microseconds * interval '1 microsecond' $$;
+
+-- Schemas that a client may know of; the engine's temporary ones have another number for each session.
+create view twinhouse.schemas as
+  select n.oid, n.nspname, n.nspowner, n.nspacl from pg_catalog.pg_namespace n
+  where n.nspname not in ('twinhouse', 'pg_toast', 'information_schema', 'pg_catalog') and n.nspname not like 'pg\\_%temp\\_%';
+
+create view twinhouse.tables as
+  select s.nspname, c.oid as relid, c.relname, c.relkind, c.relacl, c.relowner,
+         case c.relkind when 'r' then 'TABLE' when 'm' then 'MATERIALIZED VIEW' else 'VIEW' end as kind
+  from pg_catalog.pg_class c join twinhouse.schemas s on s.oid = c.relnamespace
+  where c.relkind in ('r', 'v', 'm', 'p');
+
+create view twinhouse.columns as
+  select t.nspname, t.relid, t.relname, a.attname, a.attnum, a.atttypid, a.atttypmod, a.attnotnull, a.attacl,
+         pg_catalog.row_number() over (partition by t.relid order by a.attnum)::int as position,
+         case when a.attidentity <> '' then
+           (select '"identity"(' || t.relid || ', ' || a.attnum - 1 || ', ''' || q.seqstart || ',' || q.seqincrement || '''::text)'
+            from pg_catalog.pg_sequence q
+            where q.seqrelid = pg_catalog.pg_get_serial_sequence(pg_catalog.format('%I.%I', t.nspname, t.relname), a.attname)::regclass)
+           else pg_catalog.pg_get_expr(d.adbin, d.adrelid) end as preset
+  from twinhouse.tables t
+  join pg_catalog.pg_attribute a on a.attrelid = t.relid and a.attnum > 0 and not a.attisdropped
+  left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum;
+
+create view pg_catalog.svv_all_schemas as
+  select pg_catalog.current_database()::varchar(128) as database_name, nspname::varchar(128) as schema_name,
+         nspowner::int as schema_owner, 'local'::varchar(128) as schema_type, nspacl::text::varchar(128) as schema_acl,
+         null::varchar(128) as source_database, null::varchar(256) as schema_option
+  from twinhouse.schemas;
+create view pg_catalog.svv_redshift_schemas as
+  select database_name, schema_name, schema_owner, schema_type::varchar(16), schema_acl, schema_option::varchar(128)
+  from pg_catalog.svv_all_schemas;
+create view pg_catalog.svv_all_tables as
+  select pg_catalog.current_database()::varchar(128) as database_name, nspname::varchar(128) as schema_name,
+         relname::varchar(128) as table_name, relacl::text::varchar(128) as table_acl, kind::varchar(128) as table_type,
+         pg_catalog.obj_description(relid, 'pg_class')::varchar(256) as remarks
+  from twinhouse.tables;
+create view pg_catalog.svv_redshift_tables as
+  select pg_catalog.current_database()::varchar(128) as database_name, nspname::varchar(128) as schema_name,
+         relname::varchar(128) as table_name, kind::varchar(128) as table_type, relacl::text::varchar(128) as table_acl,
+         pg_catalog.obj_description(relid, 'pg_class')::varchar(256) as remarks,
+         pg_catalog.pg_get_userbyid(relowner)::varchar(128) as table_owner
+  from twinhouse.tables;
+create view pg_catalog.svv_tables as
+  select database_name as table_catalog, schema_name as table_schema, table_name, table_type, remarks
+  from pg_catalog.svv_all_tables;
+create view pg_catalog.svv_all_columns as
+  select pg_catalog.current_database()::varchar(128) as database_name, nspname::varchar(128) as schema_name,
+         relname::varchar(128) as table_name, attname::varchar(128) as column_name, position as ordinal_position,
+         preset::varchar(4000) as column_default, (case when attnotnull then 'NO' else 'YES' end)::varchar(3) as is_nullable,
+         twinhouse.type_name(atttypid, null)::varchar(128) as data_type,
+         case when atttypid in (1042, 1043, 6551) and atttypmod > 4 then atttypmod - 4 end as character_maximum_length,
+         case atttypid when 1700 then (atttypmod - 4) >> 16 when 21 then 16 when 23 then 32 when 20 then 64
+           when 700 then 24 when 701 then 53 end as numeric_precision,
+         case atttypid when 1700 then (atttypmod - 4) & 2047 when 21 then 0 when 23 then 0 when 20 then 0 end as numeric_scale,
+         pg_catalog.col_description(relid, attnum)::varchar(256) as remarks
+  from twinhouse.columns;
+create view pg_catalog.svv_columns as
+  select database_name as table_catalog, schema_name as table_schema, table_name, column_name, ordinal_position,
+         column_default, is_nullable, data_type, character_maximum_length, numeric_precision, numeric_scale, remarks
+  from pg_catalog.svv_all_columns;
+create view pg_catalog.svv_redshift_columns as
+  select pg_catalog.current_database()::varchar(128) as database_name, c.nspname::varchar(128) as schema_name,
+         c.relname::varchar(128) as table_name, c.attname::varchar(128) as column_name, c.position as ordinal_position,
+         twinhouse.type_name(c.atttypid, c.atttypmod)::varchar(128) as data_type, c.preset::varchar(4000) as column_default,
+         (case when c.attnotnull then 'NO' else 'YES' end)::varchar(3) as is_nullable,
+         coalesce((select e->>1 from pg_catalog.jsonb_array_elements(l.encodings) e where e->>0 = c.attname), 'none')::varchar(128) as encoding,
+         coalesce(l.distkey = c.attname, false) as distkey,
+         coalesce(pg_catalog.array_position(l.sortkey, c.attname::text), 0) as sortkey,
+         c.attacl::text::varchar(128) as column_acl, pg_catalog.col_description(c.relid, c.attnum)::varchar(256) as remarks
+  from twinhouse.columns c left join twinhouse.layout l on l.relid = c.relid;
+create view pg_catalog.pg_table_def as
+  select nspname as schemaname, c.relname as tablename, c.attname as "column",
+         twinhouse.type_name(c.atttypid, c.atttypmod) as type,
+         coalesce((select e->>1 from pg_catalog.jsonb_array_elements(l.encodings) e where e->>0 = c.attname), 'none') as encoding,
+         coalesce(l.distkey = c.attname, false) as distkey,
+         coalesce(pg_catalog.array_position(l.sortkey, c.attname::text), 0) as sortkey, c.attnotnull as "notnull"
+  from twinhouse.columns c left join twinhouse.layout l on l.relid = c.relid
+  where c.nspname = any (pg_catalog.current_schemas(false));
+create view pg_catalog.svv_redshift_databases as
+  select datname::varchar(128) as database_name, datdba::int as database_owner, 'local'::varchar(32) as database_type,
+         datacl::text::varchar(128) as database_acl, null::varchar(128) as database_options,
+         (case pg_catalog.current_setting('default_transaction_isolation') when 'serializable' then 'Serializable'
+            else 'Snapshot Isolation' end)::varchar(128) as database_isolation_level
+  from pg_catalog.pg_database where datname not in ('template0', 'template1', 'postgres');
+create view pg_catalog.svv_table_info as
+  select * from (
+    select pg_catalog.current_database()::text as database, t.nspname::text as schema, t.relid as table_id, t.relname::text as "table",
+           (case when l.encodings <> '[]' then 'Y' else 'N' end)::text as encoded,
+           coalesce(case when l.distkey is not null then 'KEY(' || l.distkey || ')' else pg_catalog.upper(l.diststyle) end, 'AUTO(ALL)')::text as diststyle,
+           coalesce(l.sortkey[1], 'AUTO(SORTKEY)')::text as sortkey1,
+           coalesce((select pg_catalog.max(c.atttypmod - 4) from twinhouse.columns c where c.relid = t.relid and c.atttypid = 1043), 0)::int as max_varchar,
+           null::char(32) as sortkey1_enc, coalesce(pg_catalog.cardinality(l.sortkey), 0)::int as sortkey_num,
+           (pg_catalog.pg_total_relation_size(t.relid) / 1048576 + 1)::bigint as size, 0::numeric(10, 4) as pct_used,
+           0::bigint as empty, 0::numeric(5, 2) as unsorted, 0::numeric(5, 2) as stats_off,
+           twinhouse.count_rows(t.relid)::numeric(38, 0) as tbl_rows, null::numeric(19, 2) as skew_sortkey1,
+           null::numeric(19, 2) as skew_rows, twinhouse.count_rows(t.relid)::numeric(38, 0) as estimated_visible_rows,
+           null::text as risk_event, null::numeric(12, 2) as vacuum_sort_benefit, null::timestamp as create_time
+    from twinhouse.tables t left join twinhouse.layout l on l.relid = t.relid where t.relkind = 'r'
+  ) info where tbl_rows > 0;
+-- There is no Spectrum here.
+create view pg_catalog.svv_external_schemas as
+  select null::oid as esoid, null::smallint as eskind, null::name as schemaname, null::int as esowner, null::text as databasename,
+         null::text as esoptions where false;
+create view pg_catalog.svv_external_tables as
+  select null::text as redshift_database_name, null::text as schemaname, null::text as tablename, null::text as tabletype,
+         null::text as location, null::text as input_format, null::text as output_format, null::text as serialization_lib,
+         null::text as serde_parameters, null::int as compressed, null::text as parameters where false;
+create view pg_catalog.svv_external_columns as
+  select null::text as redshift_database_name, null::text as schemaname, null::text as tablename, null::text as columnname,
+         null::text as external_type, null::int as columnnum, null::int as part_key, null::text as is_nullable where false;
+
+create view pg_catalog.stv_sessions as
+  select (backend_start at time zone 'UTC')::timestamp as starttime, pid as process, usename::char(50) as user_name,
+         datname::char(50) as db_name, 0 as timeout_sec
+  from pg_catalog.pg_stat_activity where backend_type = 'client backend' and usename <> 'twinhouse';
+create view pg_catalog.stv_recents as
+  select usesysid::int as userid, 'Running'::char(20) as status, (query_start at time zone 'UTC')::timestamp as starttime,
+         (extract(epoch from pg_catalog.clock_timestamp() - query_start) * 1000000)::int as duration, usename::char(50) as user_name,
+         datname::char(50) as db_name, query::char(600) as query, pid
+  from pg_catalog.pg_stat_activity
+  where backend_type = 'client backend' and usename <> 'twinhouse' and state = 'active';
+create view pg_catalog.stv_inflight as
+  select usesysid::int as userid, 0 as slice, pid as query, ''::char(320) as label, backend_xmin::text::bigint as xid, pid,
+         (query_start at time zone 'UTC')::timestamp as starttime, query::char(100) as text, 0 as suspended,
+         0 as insert_pristine, 0 as concurrency_scaling_status
+  from pg_catalog.pg_stat_activity
+  where backend_type = 'client backend' and usename <> 'twinhouse' and state = 'active';
+
+-- Filled by the front when someone reads them.
+create unlogged table twinhouse.queries (
+  query_id bigint, session_id int, username text, database_name text, query_label text, query_type text, status text,
+  start_time bigint, end_time bigint, error_message text, returned_rows bigint, query_text text);
+create unlogged table twinhouse.loads (
+  query_id bigint, session_id int, database_name text, status text, table_name text, start_time bigint, end_time bigint,
+  data_source text, file_format text, loaded_rows bigint, loaded_bytes bigint, source_file_count bigint, error_count bigint);
+create unlogged table twinhouse.load_errors (
+  query_id bigint, session_id int, database_name text, table_id bigint, start_time bigint, file_name text, line_number bigint,
+  column_name text, column_type text, column_length text, position int, raw_line text, raw_field_value text,
+  error_code int, error_message text);
+create function twinhouse.write_record(record json) returns void language sql set search_path = pg_catalog as $$
+  delete from twinhouse.queries;
+  delete from twinhouse.loads;
+  delete from twinhouse.load_errors;
+  insert into twinhouse.queries select * from json_populate_recordset(null::twinhouse.queries, record->'queries');
+  insert into twinhouse.loads select * from json_populate_recordset(null::twinhouse.loads, record->'loads');
+  insert into twinhouse.load_errors select * from json_populate_recordset(null::twinhouse.load_errors, record->'errors');
+$$;
+
+create view pg_catalog.sys_query_history as
+  select (select usesysid::int from pg_catalog.pg_user where usename = username) as user_id, query_id,
+         query_label::char(320) as query_label, query_id as transaction_id, session_id, database_name::char(128) as database_name,
+         query_type::char(32) as query_type, status::char(10) as status, false as result_cache_hit,
+         twinhouse.at(start_time) as start_time, twinhouse.at(end_time) as end_time,
+         coalesce(end_time, (extract(epoch from pg_catalog.clock_timestamp()) * 1000000)::bigint) - start_time as elapsed_time,
+         0::bigint as queue_time,
+         coalesce(end_time, (extract(epoch from pg_catalog.clock_timestamp()) * 1000000)::bigint) - start_time as execution_time,
+         error_message::char(512) as error_message, returned_rows, null::bigint as returned_bytes,
+         query_text::char(4000) as query_text, pg_catalog.version()::char(256) as redshift_version,
+         'primary'::varchar(32) as compute_type, username::char(128) as username
+  from twinhouse.queries;
+create view pg_catalog.stl_query as
+  select user_id as userid, query_id::int as query, query_label as label, transaction_id as xid, session_id as pid,
+         database_name::char(32) as database, query_text as querytxt, start_time as starttime, end_time as endtime,
+         (case when status in ('success', 'running') then 0 else 1 end) as aborted, 0 as insert_pristine,
+         0 as concurrency_scaling_status
+  from pg_catalog.sys_query_history where query_type <> 'UTILITY';
+create view pg_catalog.svl_qlog as
+  select userid, query, xid, pid, starttime, endtime,
+         (extract(epoch from endtime - starttime) * 1000000)::bigint as elapsed, aborted, label,
+         querytxt::char(60) as substring, null::int as source_query, 'primary'::text as concurrency_scaling_status_txt,
+         0 as from_sp_call
+  from pg_catalog.stl_query;
+create view pg_catalog.sys_load_history as
+  select null::int as user_id, query_id, query_id as transaction_id, session_id, database_name, status, table_name,
+         twinhouse.at(start_time) as start_time, twinhouse.at(end_time) as end_time, end_time - start_time as duration,
+         data_source, file_format, loaded_rows, loaded_bytes, source_file_count::int, loaded_bytes as source_file_bytes,
+         source_file_count::int as file_count_scanned, loaded_bytes as file_bytes_scanned, error_count, -1::bigint as copy_job_id
+  from twinhouse.loads;
+create view pg_catalog.sys_load_error_detail as
+  select null::int as user_id, query_id, query_id as transaction_id, session_id, database_name::char(64) as database_name,
+         table_id::int as table_id, twinhouse.at(start_time) as start_time, file_name::char(256) as file_name, line_number,
+         column_name::char(127) as column_name, column_type::char(10) as column_type, column_length::char(10) as column_length,
+         position, error_code, error_message::char(512) as error_message
+  from twinhouse.load_errors;
+create view pg_catalog.stl_load_errors as
+  select null::int as userid, 0 as slice, table_id::int as tbl, twinhouse.at(start_time) as starttime, session_id as session,
+         query_id::int as query, file_name::char(256) as filename, line_number, column_name::char(127) as colname,
+         column_type::char(10) as type, column_length::char(10) as col_length, position, raw_line::char(1024) as raw_line,
+         raw_field_value::char(1024) as raw_field_value, error_code as err_code, error_message::char(100) as err_reason,
+         0 as is_partial, 0::bigint as start_offset, -1::bigint as copy_job_id
+  from twinhouse.load_errors;
+
+do $$
+declare made regclass;
+begin
+  for made in
+    select oid from pg_catalog.pg_class
+    where relkind = 'v' and relnamespace = 'pg_catalog'::regnamespace and oid >= 16384
+  loop
+    execute format('grant select on %s to public', made);
+  end loop;
+end $$;
+grant usage on schema twinhouse to public;
+grant all on schema public to public;

@@ -1,0 +1,326 @@
+//! The server: listens, keeps its sessions, ends them.
+
+use std::{
+    collections::HashMap,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::BytesMut;
+use tokio::{
+    io::{AsyncWriteExt as _, split},
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+    task::{JoinHandle, JoinSet},
+};
+use tokio_util::sync::CancellationToken;
+use twinhouse_core::{Error, ErrorKind, Report as Chain, Result, Secret};
+
+use super::{
+    access::Grant,
+    catalog,
+    record::{QueryRecord, Record},
+    relay::Link,
+    report::Report,
+    rewrite::LastIds,
+    session::{Session, answer},
+    startup::{Greeted, cancel_at_engine, greet},
+    storage::Storage,
+    wire::Messages,
+};
+use crate::{
+    faults::{Faults, FaultyStream, Switch},
+    postgres::{Isolation, PostgresAddress},
+};
+
+/// What a front needs.
+#[derive(Debug)]
+pub(crate) struct FrontConfig {
+    /// Already bound; connections are taken from it.
+    pub(crate) listener: std::net::TcpListener,
+    pub(crate) postgres: PostgresAddress,
+    /// Names and passwords. The first user owns the databases.
+    pub(crate) users: Vec<(String, Secret)>,
+    /// The databases that exist, all made if they are new.
+    pub(crate) databases: Vec<String>,
+    pub(crate) tls: Arc<rustls::ServerConfig>,
+    /// Connections without TLS are refused.
+    pub(crate) require_ssl: bool,
+    pub(crate) storage: Arc<dyn Storage>,
+    /// Who may read and write the storage.
+    pub(crate) grant: Grant,
+    pub(crate) faults: Faults,
+    /// Ends the front, as [`Front::stop`] does.
+    pub(crate) shutdown: CancellationToken,
+}
+
+/// A running Redshift front.
+#[derive(Debug)]
+pub(crate) struct Front {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    shutdown: CancellationToken,
+    accepting: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+}
+
+/// A session that is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SessionInfo {
+    /// What `pg_backend_pid()` says in it.
+    pub(crate) pid: i32,
+    pub(crate) user: String,
+    pub(crate) database: String,
+}
+
+/// What all sessions share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) postgres: PostgresAddress,
+    pub(super) users: Vec<(String, Secret)>,
+    pub(super) databases: Vec<String>,
+    pub(super) tls: Arc<rustls::ServerConfig>,
+    pub(super) require_ssl: bool,
+    pub(super) storage: Arc<dyn Storage>,
+    pub(super) grant: Grant,
+    pub(super) faults: Faults,
+    pub(super) record: Arc<Record>,
+    sessions: Mutex<HashMap<i32, Open>>,
+}
+
+#[derive(Debug)]
+struct Open {
+    info: SessionInfo,
+    secret: i32,
+    engine_secret: i32,
+    switch: Switch,
+    /// Ends the session with a reset.
+    dropped: CancellationToken,
+}
+
+impl Front {
+    /// Prepares the databases and starts taking connections.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] if there is no user or no database, [`ErrorKind::Unavailable`] if the engine does not
+    /// answer.
+    pub(crate) async fn start(config: FrontConfig) -> Result<Self> {
+        let listening = |error: io::Error| {
+            Error::new(ErrorKind::Unavailable, "cannot listen for Redshift's clients").with_source(error)
+        };
+        config.listener.set_nonblocking(true).map_err(listening)?;
+        let listener = TcpListener::from_std(config.listener).map_err(listening)?;
+        let address = listener.local_addr().map_err(listening)?;
+        catalog::prepare(&config.postgres, &config.users, &config.databases).await?;
+        let shared = Arc::new(Shared {
+            postgres: config.postgres,
+            users: config.users,
+            databases: config.databases,
+            tls: config.tls,
+            require_ssl: config.require_ssl,
+            storage: config.storage,
+            grant: config.grant,
+            faults: config.faults,
+            record: Arc::default(),
+            sessions: Mutex::default(),
+        });
+        let shutdown = config.shutdown.child_token();
+        let accepting = tokio::spawn(accept(Arc::clone(&shared), listener, shutdown.clone()));
+        Ok(Self { shared, address, shutdown, accepting: tokio::sync::Mutex::new(Some(accepting)) })
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends all sessions and returns when they have ended. Repeating it is harmless.
+    pub(crate) async fn stop(&self) {
+        self.shutdown.cancel();
+        if let Some(accepting) = self.accepting.lock().await.take() {
+            let _ = accepting.await;
+        }
+    }
+
+    /// The queries that run now.
+    pub(crate) fn activity(&self) -> Vec<QueryRecord> {
+        self.shared.record.running()
+    }
+
+    /// The sessions that are open.
+    pub(crate) fn sessions(&self) -> Vec<SessionInfo> {
+        self.shared.sessions().values().map(|open| open.info.clone()).collect()
+    }
+
+    /// Terminates the engine's process behind a session.
+    pub(crate) async fn kill_backend(&self, pid: i32) {
+        self.shared.terminate(pid).await;
+    }
+
+    /// Resets the connection of a session, as a load balancer does to one that was idle for too long.
+    pub(crate) fn drop_connection(&self, pid: i32) {
+        if let Some(open) = self.shared.sessions().get(&pid) {
+            open.switch.reset();
+            open.dropped.cancel();
+        }
+    }
+}
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+impl Shared {
+    fn sessions(&self) -> MutexGuard<'_, HashMap<i32, Open>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn isolation(&self) -> Isolation {
+        self.postgres.isolation
+    }
+
+    /// Cancels what the session runs, if the secret is its own.
+    pub(super) async fn cancel(&self, pid: i32, secret: i32) {
+        let engine_secret =
+            self.sessions().get(&pid).filter(|open| open.secret == secret).map(|open| open.engine_secret);
+        let Some(engine_secret) = engine_secret else { return };
+        if let Err(error) = cancel_at_engine(&self.postgres, pid, engine_secret).await {
+            tracing::debug!(%error, "could not pass on a cancel request");
+        }
+    }
+
+    pub(super) async fn terminate(&self, pid: i32) {
+        if let Err(error) = catalog::terminate(&self.postgres, pid).await {
+            tracing::warn!(error = %Chain(&error), "could not terminate a session of the engine");
+        }
+    }
+
+    /// Fills the views over the front's memory.
+    pub(super) async fn write_record(&self, database: &str) {
+        let snapshot = self.record.snapshot();
+        if let Err(error) = catalog::write_record(&self.postgres, database, &snapshot).await {
+            tracing::warn!(error = %Chain(&error), "could not fill the system views");
+        }
+    }
+}
+
+async fn accept(shared: Arc<Shared>, listener: TcpListener, shutdown: CancellationToken) {
+    let mut sessions = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            Some(_) = sessions.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((tcp, _)) => {
+                    let (shared, shutdown) = (Arc::clone(&shared), shutdown.clone());
+                    sessions.spawn(async move {
+                        if let Err(error) = connection(&shared, tcp, &shutdown).await {
+                            tracing::debug!(%error, "a connection ended");
+                        }
+                    });
+                }
+                Err(error) => {
+                    // Out of file descriptors, most likely: they come back.
+                    tracing::warn!(%error, "could not accept a connection");
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    while sessions.join_next().await.is_some() {}
+}
+
+async fn connection(shared: &Arc<Shared>, tcp: TcpStream, shutdown: &CancellationToken) -> io::Result<()> {
+    tcp.set_nodelay(true)?;
+    let stream = FaultyStream::new(tcp);
+    let switch = stream.switch();
+    let greeted = tokio::select! {
+        () = shutdown.cancelled() => return Ok(()),
+        greeted = greet(shared, stream) => greeted?,
+    };
+    let Some(greeted) = greeted else { return Ok(()) };
+    let pid = greeted.asker.pid;
+    let dropped = CancellationToken::new();
+    shared.sessions().insert(
+        pid,
+        Open {
+            info: SessionInfo { pid, user: greeted.asker.user.clone(), database: greeted.asker.database.clone() },
+            secret: greeted.secret,
+            engine_secret: greeted.engine_secret,
+            switch: switch.clone(),
+            dropped: dropped.clone(),
+        },
+    );
+    let registered = Registered { shared, pid };
+    let outcome = session(shared, greeted, switch, shutdown, &dropped).await;
+    drop(registered);
+    outcome
+}
+
+/// Takes the session off the list, however it ends.
+struct Registered<'a> {
+    shared: &'a Shared,
+    pid: i32,
+}
+
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        self.shared.sessions().remove(&self.pid);
+        self.shared.record.forget_session(self.pid);
+    }
+}
+
+async fn session(
+    shared: &Arc<Shared>,
+    mut greeted: Greeted,
+    switch: Switch,
+    shutdown: &CancellationToken,
+    dropped: &CancellationToken,
+) -> io::Result<()> {
+    greeted.client.write(&greeted.welcome).await?;
+    let early = std::mem::take(&mut greeted.client.buffer);
+    let (reader, writer) = split(greeted.client.into_io());
+    let mut client = Messages::new(reader);
+    client.buffer = early;
+    let early = std::mem::take(&mut greeted.engine.buffer);
+    let (from_engine, to_engine) = greeted.engine.into_io().into_split();
+    let mut engine = Messages::new(from_engine);
+    engine.buffer = early;
+
+    let link = Arc::new(Link::new(Arc::clone(&shared.record)));
+    let answers = Arc::new(tokio::sync::Mutex::new(writer));
+    let (sender, diverted) = mpsc::channel(16);
+    let mut session = Session {
+        shared: Arc::clone(shared),
+        asker: greeted.asker,
+        link: Arc::clone(&link),
+        client,
+        answers: Arc::clone(&answers),
+        engine: to_engine,
+        pending: BytesMut::new(),
+        diverted,
+        switch,
+        case_sensitive: false,
+        query_group: greeted.query_group,
+        ids: LastIds::default(),
+        commit_prepared: false,
+    };
+    let outcome = tokio::select! {
+        outcome = session.serve() => outcome,
+        outcome = answer(&link, engine, &answers, sender) => outcome,
+        () = dropped.cancelled() => session.write(&[0]).await,
+        () = shutdown.cancelled() => {
+            let report = Report::fatal("57P01", "terminating connection due to administrator command");
+            session.tell(&[report]).await
+        }
+    };
+    // The engine ends its session on this; without it, on the end of the stream.
+    let _ = session.engine.write_all(&[b'X', 0, 0, 0, 4]).await;
+    let closed = async { answers.lock().await.shutdown().await };
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(1), closed).await;
+    outcome
+}

@@ -1,0 +1,31 @@
+//! The Redshift front: PostgreSQL's wire protocol, Redshift's rules, a real PostgreSQL behind.
+//!
+//! Requests are read, refused, rewritten or carried out here; results are forwarded as bytes.
+
+mod access;
+mod catalog;
+mod copy;
+mod ddl;
+mod edits;
+mod front;
+mod gate;
+mod lexer;
+mod record;
+mod relay;
+mod report;
+mod result;
+mod rewrite;
+mod session;
+mod settings;
+mod startup;
+mod statement;
+mod storage;
+#[cfg(test)]
+mod tests;
+mod unload;
+mod wire;
+
+pub(crate) use access::Grant;
+pub(crate) use front::{Front, FrontConfig, SessionInfo};
+pub(crate) use record::QueryRecord;
+pub(crate) use storage::{FileStorage, Object, Storage};

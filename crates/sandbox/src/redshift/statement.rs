@@ -1,0 +1,201 @@
+//! From the text of a client to what is done with it.
+
+use std::ops::Range;
+
+use super::{
+    copy::CopyStatement,
+    ddl,
+    edits::{Edits, Shifts},
+    gate,
+    lexer::{Kind, Lexed, tokens},
+    report::Report,
+    rewrite::{self, LastIds},
+    settings::{self, Change},
+    unload::UnloadStatement,
+};
+use crate::postgres::Isolation;
+
+/// What an analysis has to know of the session.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Session {
+    pub(super) case_sensitive: bool,
+    pub(super) isolation: Isolation,
+    pub(super) ids: LastIds,
+}
+
+/// What a statement does, as far as the front cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verb {
+    Select,
+    Insert,
+    Update,
+    Delete,
+    Merge,
+    Copy,
+    Unload,
+    Commit,
+    Declare,
+    Truncate,
+    Ddl,
+    Utility,
+}
+
+impl Verb {
+    /// As SYS_QUERY_HISTORY has it.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Select => "SELECT",
+            Self::Insert => "INSERT",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+            Self::Merge => "OTHER",
+            Self::Copy => "COPY",
+            Self::Unload => "UNLOAD",
+            Self::Ddl | Self::Truncate => "DDL",
+            Self::Commit | Self::Declare | Self::Utility => "UTILITY",
+        }
+    }
+
+    fn of(s: &Lexed<'_>) -> Self {
+        match s.raw(0).to_ascii_lowercase().as_str() {
+            "select" | "with" | "(" | "fetch" | "explain" => Self::Select,
+            "insert" => Self::Insert,
+            "update" => Self::Update,
+            "delete" => Self::Delete,
+            "merge" => Self::Merge,
+            "copy" => Self::Copy,
+            "unload" => Self::Unload,
+            "commit" | "end" => Self::Commit,
+            "declare" => Self::Declare,
+            "truncate" => Self::Truncate,
+            "create" | "alter" | "drop" | "grant" | "revoke" | "comment" => Self::Ddl,
+            _ => Self::Utility,
+        }
+    }
+}
+
+/// What is done with a statement.
+#[derive(Clone, Debug)]
+pub(super) enum Action {
+    /// The engine runs it.
+    Forward,
+    /// It fails.
+    Refuse(Report),
+    /// It is fed from storage.
+    Copy(Box<CopyStatement>),
+    /// It is drained to storage.
+    Unload(Box<UnloadStatement>),
+}
+
+/// One statement of a text.
+#[derive(Clone, Debug)]
+pub(super) struct Statement {
+    pub(super) verb: Verb,
+    pub(super) action: Action,
+    /// As the client wrote it.
+    pub(super) source: String,
+    /// As the engine gets it.
+    pub(super) sql: String,
+    pub(super) change: Option<Change>,
+}
+
+/// A whole text.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Analysis {
+    pub(super) statements: Vec<Statement>,
+    /// The text as a whole, for the engine, if it can take it at once.
+    pub(super) sql: String,
+    pub(super) shifts: Shifts,
+    /// It reads the front's own record of queries and loads.
+    pub(super) reads_record: bool,
+}
+
+impl Analysis {
+    /// The refusal that fails the text before anything of it runs.
+    pub(super) fn refusal(&self) -> Option<&Report> {
+        self.statements.iter().find_map(|statement| match &statement.action {
+            Action::Refuse(report) => Some(report),
+            _ => None,
+        })
+    }
+
+    /// True if the engine can run the text as it is.
+    pub(super) fn is_plain(&self) -> bool {
+        self.statements.iter().all(|s| matches!(s.action, Action::Forward) && s.verb != Verb::Truncate)
+    }
+}
+
+/// Views over what only the front knows.
+const RECORD: &[&str] = &[
+    "sys_query_history",
+    "sys_load_history",
+    "sys_load_error_detail",
+    "stl_load_errors",
+    "stl_query",
+    "svl_qlog",
+    "sys_unload_history",
+];
+
+/// Reads a text, refuses or rewrites each of its statements.
+pub(super) fn analyse(text: &str, session: &Session) -> Analysis {
+    let tokens = tokens(text);
+    let all = Lexed { case_sensitive: session.case_sensitive, ..Lexed::new(text, &tokens) };
+    let mut whole = Edits::default();
+    let mut statements = Vec::new();
+    for range in all.statements() {
+        statements.push(one(&all, range, session, &mut whole));
+    }
+    let reads_record = (0..all.len()).any(|i| all.is_any(i, RECORD));
+    let (sql, shifts) = whole.apply(text, 0..text.len());
+    Analysis { statements, sql, shifts, reads_record }
+}
+
+fn one(all: &Lexed<'_>, range: Range<usize>, session: &Session, whole: &mut Edits) -> Statement {
+    let s = all.part(range.clone());
+    let span = all.span(&range);
+    let verb = Verb::of(&s);
+    let mut statement = Statement {
+        verb,
+        action: Action::Forward,
+        source: all.text[span.clone()].to_owned(),
+        sql: String::new(),
+        change: None,
+    };
+    let mut edits = Edits::default();
+    match rewritten(&s, session, &mut edits) {
+        Ok((action, change)) => (statement.action, statement.change) = (action, change),
+        Err(report) => statement.action = Action::Refuse(report),
+    }
+    statement.sql = edits.clone().apply(all.text, span).0;
+    whole.extend(edits);
+    statement
+}
+
+fn rewritten(s: &Lexed<'_>, session: &Session, edits: &mut Edits) -> Result<(Action, Option<Change>), Report> {
+    if s.tokens.iter().any(|token| token.kind == Kind::Unclosed) {
+        // The engine's own words for it will do.
+        return Ok((Action::Forward, None));
+    }
+    if let Some(report) = gate::refusal(s) {
+        return Err(report);
+    }
+    if s.is(0, "copy") {
+        return CopyStatement::parse(s).map(|copy| (Action::Copy(Box::new(copy)), None));
+    }
+    if s.is(0, "unload") {
+        return UnloadStatement::parse(s).map(|unload| (Action::Unload(Box::new(unload)), None));
+    }
+    if !session.case_sensitive {
+        rewrite::fold_names(s, edits);
+    }
+    let change = settings::rewrite(s, session.isolation, edits)?;
+    ddl::rewrite(s, edits)?;
+    rewrite::expressions(s, &session.ids, edits)?;
+    if s.is(0, "cancel") {
+        let message = if s.len() > 2 { s.len() - 1 } else { s.len() };
+        edits.replace(s.tokens[0].at.clone(), "SELECT pg_cancel_backend(");
+        let end = s.span(&(0..message)).end;
+        edits.replace(end..s.span(&(0..s.len())).end, ")");
+    }
+    Ok((Action::Forward, change))
+}

@@ -1,0 +1,138 @@
+//! Where COPY reads and UNLOAD writes: the same files that the S3 front serves.
+
+use std::{
+    fs::File,
+    io,
+    path::{Component, Path, PathBuf},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+/// An object of a bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Object {
+    pub(crate) key: String,
+    /// In bytes.
+    pub(crate) size: u64,
+}
+
+/// Objects in buckets.
+#[async_trait]
+pub(crate) trait Storage: std::fmt::Debug + Send + Sync + 'static {
+    /// The objects whose key starts with `prefix`, by key. No such bucket: `NotFound`.
+    async fn list(&self, bucket: &str, prefix: &str) -> io::Result<Vec<Object>>;
+    /// Opens an object for reading from any place.
+    async fn open(&self, bucket: &str, key: &str) -> io::Result<File>;
+    /// Writes an object as a whole.
+    async fn write(&self, bucket: &str, key: &str, content: Bytes) -> io::Result<()>;
+}
+
+/// Plain files: `<root>/<bucket>/<key>`.
+#[derive(Clone, Debug)]
+pub(crate) struct FileStorage {
+    root: PathBuf,
+}
+
+impl FileStorage {
+    pub(crate) fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    fn bucket(&self, bucket: &str) -> io::Result<PathBuf> {
+        let folder = inside(&self.root, bucket)?;
+        if folder.is_dir() { Ok(folder) } else { Err(io::Error::new(io::ErrorKind::NotFound, "no such bucket")) }
+    }
+}
+
+/// The path below `root`; a key that would leave it is refused.
+fn inside(root: &Path, key: &str) -> io::Result<PathBuf> {
+    let relative = Path::new(key);
+    if key.is_empty() || !relative.components().all(|part| matches!(part, Component::Normal(_))) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a key of this store"));
+    }
+    Ok(root.join(relative))
+}
+
+#[async_trait]
+impl Storage for FileStorage {
+    async fn list(&self, bucket: &str, prefix: &str) -> io::Result<Vec<Object>> {
+        let (folder, prefix) = (self.bucket(bucket)?, prefix.to_owned());
+        blocking(move || {
+            let mut objects = Vec::new();
+            let mut folders = vec![folder.clone()];
+            while let Some(at) = folders.pop() {
+                for entry in std::fs::read_dir(&at)? {
+                    let entry = entry?;
+                    let path = entry.path();
+                    let Some(key) = path.strip_prefix(&folder).ok().and_then(Path::to_str) else { continue };
+                    let kind = entry.file_type()?;
+                    if kind.is_dir() {
+                        // Folders that cannot hold a match are not walked.
+                        if key.starts_with(&prefix) || prefix.starts_with(&format!("{key}/")) {
+                            folders.push(path);
+                        }
+                    } else if kind.is_file() && key.starts_with(&prefix) {
+                        objects.push(Object { key: key.to_owned(), size: entry.metadata()?.len() });
+                    }
+                }
+            }
+            objects.sort_by(|a, b| a.key.cmp(&b.key));
+            Ok(objects)
+        })
+        .await
+    }
+
+    async fn open(&self, bucket: &str, key: &str) -> io::Result<File> {
+        let path = inside(&self.bucket(bucket)?, key)?;
+        blocking(move || if path.is_dir() { Err(io::ErrorKind::NotFound.into()) } else { File::open(path) }).await
+    }
+
+    async fn write(&self, bucket: &str, key: &str, content: Bytes) -> io::Result<()> {
+        let path = inside(&self.bucket(bucket)?, key)?;
+        blocking(move || {
+            let folder = path.parent().unwrap_or(Path::new("/"));
+            std::fs::create_dir_all(folder)?;
+            // Readers see the whole object or none.
+            let mut file = tempfile::NamedTempFile::new_in(folder)?;
+            io::Write::write_all(&mut file, &content)?;
+            file.persist(path).map_err(|error| error.error)?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn objects_are_listed_by_prefix_across_folders() {
+        let root = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(root.path().join("b")).expect("made");
+        let storage = FileStorage::new(root.path());
+        for key in ["load/a", "load/a.1", "load/a_2/x", "load/b", "lo"] {
+            storage.write("b", key, Bytes::from_static(b"12")).await.expect("written");
+        }
+        let keys: Vec<_> =
+            storage.list("b", "load/a").await.expect("listed").into_iter().map(|o| (o.key, o.size)).collect();
+        assert_eq!(keys, [("load/a".into(), 2), ("load/a.1".into(), 2), ("load/a_2/x".into(), 2)]);
+        assert_eq!(storage.list("none", "").await.expect_err("no bucket").kind(), io::ErrorKind::NotFound);
+        assert_eq!(storage.open("b", "load").await.expect_err("a folder").kind(), io::ErrorKind::NotFound);
+    }
+
+    #[tokio::test]
+    async fn a_key_cannot_leave_its_bucket() {
+        let root = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(root.path().join("b")).expect("made");
+        let storage = FileStorage::new(root.path());
+        for key in ["../secret", "a/../../secret", "/etc/passwd", ""] {
+            assert_eq!(storage.open("b", key).await.expect_err(key).kind(), io::ErrorKind::InvalidInput);
+        }
+    }
+}
