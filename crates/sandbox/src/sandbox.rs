@@ -276,7 +276,8 @@ impl Inner {
 
     async fn stop(self: Arc<Self>) {
         self.stop.cancel();
-        if let Some(redshift) = self.redshift.get() {
+        // Waits for a start that is under way, whose caller may be gone.
+        if let Ok(redshift) = self.redshift.get_or_try_init(async || Err(())).await {
             redshift.stop().await;
         }
     }

@@ -131,7 +131,11 @@ mod tests {
             move || order.lock().unwrap().push(what)
         };
         let (stop, tidy) = (note("stop"), note("tidy"));
-        home.close_blocking(async move { stop() }, move || Ok(tidy())).unwrap();
+        let tidy = move || {
+            tidy();
+            Ok(())
+        };
+        home.close_blocking(async move { stop() }, tidy).unwrap();
         assert_eq!(*order.lock().unwrap(), ["stop", "tidy"]);
     }
 

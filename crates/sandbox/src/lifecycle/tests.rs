@@ -100,7 +100,7 @@ impl Other {
                 return;
             }
             assert!(Instant::now() < deadline, "left behind: {left:?}");
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::park_timeout(Duration::from_millis(20));
         }
     }
 }
@@ -156,4 +156,17 @@ async fn stop_and_drop_are_over_when_they_return() {
     drop(sandbox);
     assert!(!dropped.exists());
     assert_eq!(processes_of(&dropped), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_a_start_whose_caller_is_gone() {
+    let sandbox = Sandbox::start(SandboxOptions::default().with_fronts([])).await.unwrap();
+    let folder = sandbox.data_folder().to_owned();
+    {
+        let mut start = std::pin::pin!(sandbox.redshift());
+        assert!(futures::poll!(start.as_mut()).is_pending());
+    }
+    sandbox.stop().await.unwrap();
+    assert!(!folder.exists());
+    assert_eq!(processes_of(&folder), [""; 0]);
 }
