@@ -1,0 +1,126 @@
+use std::io::Write as _;
+
+use twinhouse_core::{ErrorKind, config::Env};
+
+use super::*;
+
+fn env(pairs: &[(&str, &str)]) -> Env {
+    Env::from_pairs(pairs.iter().copied())
+}
+
+#[test]
+fn a_missing_setting_is_named_with_everywhere_it_was_looked_for() {
+    let nothing = || DatabricksConfig::builder().env(env(&[("HOME", "/nowhere")]));
+    for (builder, setting, place) in [
+        (nothing(), "host", "environment DATABRICKS_HOST, ~/.databrickscfg"),
+        (nothing().host("h"), "token", "environment DATABRICKS_TOKEN"),
+        (nothing().host("h"), "token", "environment DATABRICKS_CLIENT_ID"),
+        (nothing().host("h").token("t"), "warehouse_id", "environment DATABRICKS_WAREHOUSE_ID"),
+        (nothing().host("h").client_id("i"), "client_secret", "environment DATABRICKS_CLIENT_SECRET"),
+    ] {
+        let error = builder.build().unwrap_err();
+        assert_eq!((error.kind(), error.context("setting")), (ErrorKind::Config, Some(setting)), "{error}");
+        assert!(error.context("looked in").unwrap().contains(place), "{error}");
+    }
+}
+
+#[test]
+fn builder_goes_before_url_before_environment_before_profile() {
+    let mut file = tempfile();
+    write!(
+        file.1,
+        "[DEFAULT]\nhost = a.example\n[prod]\nhost = p.example\ntoken = p\nwarehouse_id = pw\ncatalog = pc\n"
+    )
+    .unwrap();
+    let env = env(&[("DATABRICKS_CATALOG", "ec"), ("DATABRICKS_SCHEMA", "es"), ("DATABRICKS_WAREHOUSE_ID", "ew")]);
+    let config = DatabricksConfig::builder()
+        .env(env)
+        .config_file(&file.0)
+        .url("databricks:///uw?profile=prod&schema=us&staging=/Volumes/a/b/c/d/")
+        .schema("bs")
+        .build()
+        .unwrap();
+    assert_eq!(config.host.as_str(), "https://p.example/");
+    assert_eq!(config.warehouse_id, "uw");
+    assert_eq!((config.catalog.as_deref(), config.schema.as_deref()), (Some("ec"), Some("bs")));
+    assert_eq!(config.staging(), Some("/Volumes/a/b/c/d"));
+    assert!(config.explain().to_string().contains("environment DATABRICKS_CATALOG"));
+    std::fs::remove_file(&file.0).unwrap();
+}
+
+fn tempfile() -> (String, std::fs::File) {
+    let path = std::env::temp_dir().join(format!("twinhouse-{}", uuid::Uuid::new_v4()));
+    (path.to_str().unwrap().to_owned(), std::fs::File::create(path).unwrap())
+}
+
+#[test]
+fn two_ways_to_authenticate_are_refused_by_name_unless_one_is_chosen() {
+    let env = env(&[("DATABRICKS_CLIENT_ID", "i"), ("DATABRICKS_CLIENT_SECRET", "canary")]);
+    let builder = DatabricksConfig::builder().env(env).host("h").token("canary").warehouse_id("w");
+    let error = builder.clone().build().unwrap_err();
+    assert_eq!(error.message(), "more than one authorization method configured: oauth and pat");
+    assert!(error.context("found").unwrap().contains("environment DATABRICKS_CLIENT_ID"), "{error}");
+    let config = builder.auth_type("oauth-m2m").build().unwrap();
+    assert!(matches!(config.auth, Auth::Machine { .. }));
+    assert!(!format!("{error:?} {config:?} {}", config.explain()).contains("canary"));
+}
+
+#[test]
+fn plain_http_is_for_this_machine_only() {
+    let build =
+        |host: &str| DatabricksConfig::builder().env(Env::empty()).host(host).token("t").warehouse_id("w").build();
+    for host in ["http://127.0.0.1:8080", "http://localhost", "http://[::1]:1", "example.com/?o=123", "https://x:8443/"]
+    {
+        build(host).unwrap();
+    }
+    for host in ["http://example.com", "http://10.0.0.1", "ftp://example.com", "https://user:pw@example.com", ""] {
+        assert_eq!(build(host).unwrap_err().context("setting"), Some("host"), "{host}");
+    }
+    assert_eq!(build("example.com/path?o=1").unwrap().host.as_str(), "https://example.com/");
+}
+
+#[test]
+fn a_url_carries_everything_and_its_token_is_not_repeated() {
+    let url = "databricks://token:can%2Fary@127.0.0.1:9/sql/1.0/warehouses/abc?catalog=c&scheme=http&results=inline";
+    let config = DatabricksConfig::builder().env(Env::empty()).url(url).build().unwrap();
+    assert_eq!((config.host.as_str(), config.warehouse_id.as_str()), ("http://127.0.0.1:9/", "abc"));
+    assert_eq!(config.route, ResultRoute::Inline);
+    assert!(matches!(&config.auth, Auth::Token(token) if token.expose() == "can/ary"));
+    for bad in [
+        "databricks://canary:canary@h/w",
+        "redshift://token:canary@h/w",
+        "databricks://token:canary@h/a/b",
+        "databricks://token:canary@h/w?colour=red",
+        "databricks://token:canary@h/w?scheme=ftp",
+        "databricks://token:canary@h/w?staging=/tmp",
+        "databricks://token:canary@h/w?staging=/Volumes/a/b/_hidden",
+        "databricks://token:canary@h/w?results=some",
+    ] {
+        let builder = DatabricksConfig::builder().env(Env::empty()).url(bad);
+        let error = format!("{builder:?} {:?}", builder.clone().build().unwrap_err());
+        assert!(error.contains("Config") && !error.contains("canary"), "{error}");
+    }
+}
+
+#[test]
+fn numbers_out_of_range_are_refused_with_their_origin() {
+    let base = |name: &str, value: &str| {
+        let env = env(&[
+            ("DATABRICKS_HOST", "h"),
+            ("DATABRICKS_TOKEN", "t"),
+            ("DATABRICKS_WAREHOUSE_ID", "w"),
+            (name, value),
+        ]);
+        DatabricksConfig::builder().env(env).build()
+    };
+    assert_eq!(base("DATABRICKS_TIMEOUT_SECS", "90").unwrap().timeout, Duration::from_secs(90));
+    for (name, value) in [
+        ("DATABRICKS_TIMEOUT_SECS", "0"),
+        ("DATABRICKS_RATE_LIMIT", "-1"),
+        ("DATABRICKS_MAX_RETRIES", "many"),
+        ("DATABRICKS_AUTH_TYPE", "azure-cli"),
+    ] {
+        let error = base(name, value).unwrap_err();
+        assert_eq!(error.context("from"), Some(format!("environment {name}").as_str()), "{error}");
+    }
+}

@@ -1,0 +1,159 @@
+//! Dates, times, numbers and intervals as the JSON form of results writes them.
+
+use arrow::array::types::IntervalYearMonthType;
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, NaiveTime};
+use twinhouse_warehouse_api::Decimal;
+
+/// Days since 1970-01-01.
+pub(super) fn date(text: &str) -> Option<i32> {
+    let epoch = NaiveDate::from_ymd_opt(1970, 1, 1)?.num_days_from_ce();
+    Some(calendar_date(text)?.num_days_from_ce() - epoch)
+}
+
+/// `[+|-]YYYY-MM-DD`, the year with four digits or more.
+fn calendar_date(text: &str) -> Option<NaiveDate> {
+    let (sign, digits) = match text.as_bytes().first()? {
+        b'-' => (-1, &text[1..]),
+        b'+' => (1, &text[1..]),
+        _ => (1, text),
+    };
+    let mut parts = digits.splitn(3, '-');
+    let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
+    let number = |part: &str| part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse::<i32>().ok())?;
+    let (month, day) = (u32::try_from(number(month)?).ok()?, u32::try_from(number(day)?).ok()?);
+    NaiveDate::from_ymd_opt(sign * number(year)?, month, day)
+}
+
+/// Microseconds since 1970-01-01T00:00:00 on the same wall clock.
+pub(super) fn wall_clock(text: &str) -> Option<i64> {
+    let (date, time) = text.split_once(['T', ' '])?;
+    let time = NaiveTime::parse_from_str(time, "%H:%M:%S%.f").ok()?;
+    Some(NaiveDateTime::new(calendar_date(date)?, time).and_utc().timestamp_micros())
+}
+
+/// Microseconds since 1970-01-01T00:00:00Z. The text must say its offset.
+pub(super) fn moment(text: &str) -> Option<i64> {
+    if let Some(text) = text.strip_suffix('Z') {
+        return wall_clock(text);
+    }
+    let time = text.find(['T', ' '])?;
+    let at = time + text[time..].rfind(['+', '-'])?;
+    let (wall, offset) = text.split_at(at);
+    // chrono knows the forms of an offset; any date will do to read it.
+    let offset = DateTime::parse_from_str(&format!("2000-01-01T00:00:00{offset}"), "%Y-%m-%dT%H:%M:%S%:z").ok()?;
+    wall_clock(wall)?.checked_sub(i64::from(offset.offset().local_minus_utc()) * 1_000_000)
+}
+
+/// The digits of a decimal, moved to this scale without losing any.
+pub(super) fn decimal(text: &str, precision: u8, scale: i8) -> Option<i128> {
+    // Large ones may come in E notation.
+    let (digits, exponent) = match text.split_once(['e', 'E']) {
+        Some((digits, exponent)) => (digits, exponent.parse::<i32>().ok()?),
+        None => (text, 0),
+    };
+    let number = Decimal::parse(digits).ok()?;
+    let shift = i32::from(scale) - i32::from(number.scale()) + exponent;
+    let factor = 10i128.checked_pow(shift.unsigned_abs())?;
+    let unscaled = match shift {
+        0.. => number.unscaled().checked_mul(factor)?,
+        _ if number.unscaled() % factor == 0 => number.unscaled() / factor,
+        _ => return None,
+    };
+    (unscaled.unsigned_abs() < 10u128.pow(u32::from(precision))).then_some(unscaled)
+}
+
+/// `1.5E0`, `NaN`, `Infinity`, `-Infinity`.
+pub(super) fn float<T: std::str::FromStr>(text: &str) -> Option<T> {
+    // Rust reads these words, too, but also `inf` and `infinity` in any case; that does no harm.
+    text.parse().ok()
+}
+
+/// Months of `Y-M`, with or without `INTERVAL '…' YEAR TO MONTH` around it.
+pub(super) fn months(text: &str) -> Option<i32> {
+    let (sign, text) = signed(inner(text));
+    let (years, months) = text.split_once('-').unwrap_or(("0", text));
+    let total = years.trim().parse::<i64>().ok()?.checked_mul(12)?.checked_add(months.trim().parse::<i64>().ok()?)?;
+    let total = i32::try_from(sign.checked_mul(total)?).ok()?;
+    Some(IntervalYearMonthType::make_value(total / 12, total % 12))
+}
+
+/// Microseconds of `D HH:MM:SS.nnnnnnnnn`, with or without `INTERVAL '…' DAY TO SECOND` around it.
+pub(super) fn day_time(text: &str) -> Option<i64> {
+    let (sign, text) = signed(inner(text));
+    let (days, clock) = text.split_once(' ').unwrap_or(("0", text));
+    let mut parts = clock.splitn(3, ':');
+    let (hours, minutes, seconds) = (parts.next()?, parts.next()?, parts.next()?);
+    let (seconds, fraction) = seconds.split_once('.').unwrap_or((seconds, ""));
+    let whole = |part: &str| part.parse::<i64>().ok().filter(|n| *n >= 0);
+    let micros = format!("{fraction:0<6}");
+    let (micros, beyond) = micros.split_at_checked(6)?;
+    if !beyond.bytes().all(|b| b == b'0') {
+        return None;
+    }
+    let hours = whole(days)?.checked_mul(24)?.checked_add(whole(hours)?)?;
+    let seconds = hours.checked_mul(60)?.checked_add(whole(minutes)?)?.checked_mul(60)?.checked_add(whole(seconds)?)?;
+    seconds.checked_mul(1_000_000)?.checked_add(whole(micros)?)?.checked_mul(sign)
+}
+
+fn inner(text: &str) -> &str {
+    text.split('\'').nth(1).unwrap_or(text).trim()
+}
+
+fn signed(text: &str) -> (i64, &str) {
+    match text.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_before_and_after_everything_are_read() {
+        for (text, wanted) in [
+            ("1970-01-01", Some(0)),
+            ("1969-12-31", Some(-1)),
+            ("0001-01-01", Some(-719_162)),
+            ("9999-12-31", Some(2_932_896)),
+            ("+12345-06-07", Some(3_789_548)),
+            ("2024-02-30", None),
+            ("2024-1", None),
+            ("", None),
+        ] {
+            assert_eq!(date(text), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn moments_need_an_offset_and_wall_clocks_have_none() {
+        assert_eq!(moment("2021-01-01T10:00:00.000-08:00"), Some(1_609_524_000_000_000));
+        assert_eq!(moment("2021-01-01T18:00:00.000Z"), Some(1_609_524_000_000_000));
+        assert_eq!(moment("1969-12-31T23:59:59.999Z"), Some(-1000));
+        assert_eq!(moment("2021-01-01T10:00:00.000"), None);
+        assert_eq!(wall_clock("2024-01-02T03:04:05.789"), Some(1_704_164_645_789_000));
+        assert_eq!(wall_clock("2024-01-02 03:04:05"), Some(1_704_164_645_000_000));
+        assert_eq!(wall_clock("2024-01-02T03:04:05+01:00"), None);
+    }
+
+    #[test]
+    fn decimals_lose_no_digit_or_fail() {
+        let nines = "9".repeat(38);
+        assert_eq!(decimal(&nines, 38, 0), nines.parse().ok());
+        assert_eq!(decimal("-0.50", 5, 3), Some(-500));
+        assert_eq!(decimal("1.2E3", 6, 1), Some(12_000));
+        assert_eq!(decimal("0.55", 5, 1), None);
+        assert_eq!(decimal("1000", 3, 0), None);
+    }
+
+    #[test]
+    fn intervals_are_read_bare_and_dressed() {
+        assert_eq!(months("1-2"), Some(14));
+        assert_eq!(months("INTERVAL '-1-2' YEAR TO MONTH"), Some(-14));
+        assert_eq!(day_time("1 02:03:04.000005000"), Some(93_784_000_005));
+        assert_eq!(day_time("INTERVAL '-0 00:00:01' DAY TO SECOND"), Some(-1_000_000));
+        assert_eq!(day_time("0 00:00:00.0000001"), None);
+        assert_eq!(day_time("soon"), None);
+    }
+}
