@@ -1,6 +1,16 @@
 //! The whole, from outside.
 
+use std::sync::Arc;
+
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject as _},
+};
+use tokio_postgres_rustls::MakeRustlsConnect;
+use url::Url;
+
 use super::*;
+use crate::faults::{FaultKind, FaultRule};
 
 fn nothing_yet() -> SandboxOptions {
     SandboxOptions::default().with_fronts([])
@@ -86,4 +96,65 @@ async fn a_dropped_start_leaves_nothing_running() {
     };
     let again = tokio::time::timeout(std::time::Duration::from_secs(60), again).await.unwrap();
     again.stop().await.unwrap();
+}
+
+/// Connects with nothing but the URL.
+async fn connect(url: &str) -> tokio_postgres::Client {
+    let url = Url::parse(url).unwrap();
+    let query = |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+    assert_eq!(query("sslmode").as_deref(), Some("verify-full"));
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(query("sslrootcert").unwrap()).unwrap()).unwrap();
+    let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let mut config = tokio_postgres::Config::new();
+    config.host(url.host_str().unwrap()).port(url.port().unwrap()).user(url.username());
+    let password: Vec<u8> = percent_encoding::percent_decode_str(url.password().unwrap()).collect();
+    config.password(password).dbname(url.path().trim_start_matches('/'));
+    config.ssl_mode(tokio_postgres::config::SslMode::Require);
+    let (client, connection) = config.connect(MakeRustlsConnect::new(tls)).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+#[tokio::test]
+async fn the_redshift_url_is_all_a_client_needs_and_copy_reads_what_s3_took() {
+    let sandbox = Sandbox::start(nothing_yet().with_password("p@ss w/rd")).await.unwrap();
+    let redshift = sandbox.redshift().await.unwrap().clone();
+    let client = connect(redshift.url.expose()).await;
+    let staged = sandbox.data_folder().join("s3/twinhouse/staging/load/part.csv");
+    std::fs::create_dir_all(staged.parent().unwrap()).unwrap();
+    std::fs::write(staged, "1,one\n2,two\n").unwrap();
+    let s3 = sandbox.s3();
+    let copy = format!("COPY numbers FROM '{}/load/' IAM_ROLE '{}' CSV", s3.staging(), s3.iam_role);
+    client.batch_execute("CREATE TABLE numbers (n INT, name VARCHAR(20))").await.unwrap();
+    client.batch_execute(&copy).await.unwrap();
+    let rows = client.query("SELECT name FROM numbers ORDER BY n", &[]).await.unwrap();
+    let names: Vec<&str> = rows.iter().map(|row| row.get(0)).collect();
+    assert_eq!(names, ["one", "two"]);
+    assert!(sandbox.postgres_pid().is_some());
+    assert!(!format!("{sandbox:?} {redshift:?}").contains("p@ss"));
+
+    // The sandbox stops although a session is open, and the client sees it end.
+    sandbox.stop().await.unwrap();
+    client.batch_execute("SELECT 1").await.unwrap_err();
+}
+
+#[tokio::test]
+async fn scheduled_faults_reach_the_redshift_wire() {
+    let sandbox = Sandbox::start(nothing_yet()).await.unwrap();
+    let client = connect(sandbox.redshift().await.unwrap().url.expose()).await;
+    let rule = FaultRule::redshift(FaultKind::SerializationConflict).with_sql("INSERT").on_call(2);
+    let scheduled = sandbox.faults().schedule(rule).unwrap();
+    client.batch_execute("CREATE TABLE t (n INT)").await.unwrap();
+    client.batch_execute("INSERT INTO t VALUES (1)").await.unwrap();
+    let error = client.batch_execute("INSERT INTO t VALUES (2)").await.unwrap_err();
+    let error = error.as_db_error().unwrap();
+    assert_eq!((error.code().code(), error.message()), ("XX000", "1023"));
+    client.batch_execute("INSERT INTO t VALUES (3)").await.unwrap();
+    assert_eq!((scheduled.fired(), scheduled.is_armed()), (1, false));
+    sandbox.stop().await.unwrap();
 }
