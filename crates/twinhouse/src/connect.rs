@@ -22,7 +22,7 @@ pub async fn connect(url: &str) -> Result<Box<dyn Warehouse>> {
         #[cfg(feature = "databricks")]
         "databricks" => databricks(twinhouse_databricks::DatabricksConfig::from_url(url)?),
         #[cfg(feature = "redshift")]
-        "redshift" => redshift(twinhouse_redshift::RedshiftConfig::from_url(url)?),
+        "redshift" => redshift(twinhouse_redshift::RedshiftBuilder::from_url(url)?.build()?),
         #[cfg(feature = "sandbox")]
         "sandbox" => match rest.trim_end_matches('/') {
             "databricks" => databricks(crate::sandbox::databricks().await?),
