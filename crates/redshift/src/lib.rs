@@ -1,1 +1,15 @@
-//! stub
+#![doc = include_str!("../README.md")]
+
+mod cluster;
+mod config;
+mod decode;
+mod error;
+mod pool;
+mod staging;
+mod statement;
+mod transaction;
+mod warehouse;
+mod wire;
+
+pub use config::{RedshiftBuilder, RedshiftConfig, SslMode, StagingPrefix};
+pub use warehouse::RedshiftWarehouse;

@@ -1,0 +1,115 @@
+//! What every part of a warehouse shares: the pool, the policies, the statements that run, the staging place.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use twinhouse_core::{
+    Result,
+    resilience::{BreakerOptions, Policy},
+};
+use twinhouse_warehouse_api::{RedshiftDialect, WarehouseInfo};
+
+use crate::{
+    config::RedshiftConfig,
+    error,
+    pool::{Pool, Sessions},
+    staging::Staging,
+    statement::Running,
+    wire::Connector,
+};
+
+/// One server, as this program is connected to it.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    info: WarehouseInfo,
+    config: RedshiftConfig,
+    pool: Pool,
+    policy: Policy,
+    transactions: Policy,
+    running: Running,
+    staging: Option<Staging>,
+    /// Schemas whose ledger of loads is known to exist.
+    ledgers: Mutex<Vec<String>>,
+}
+
+impl Cluster {
+    pub(crate) fn new(config: RedshiftConfig) -> Result<Arc<Self>> {
+        let connector =
+            Connector::new(config.host.clone(), config.port, config.sslmode, config.root_certificate.clone());
+        let staging = config.staging.as_ref().map(|prefix| Staging::s3(prefix, &config)).transpose()?;
+        Self::over(config, connector, staging)
+    }
+
+    /// The same over any way to the server and any staging place.
+    pub(crate) fn over(config: RedshiftConfig, connector: Connector, staging: Option<Staging>) -> Result<Arc<Self>> {
+        let host = format!("{}:{}", config.host, config.port);
+        let policy = Policy::builder().server("redshift", host.as_str()).build();
+        // Conflicts are the server at work, not the server in trouble: they must not open the breaker.
+        let transactions = Policy::builder()
+            .server("redshift", host.as_str())
+            .max_attempts(8)
+            .backoff(Duration::from_millis(100), Duration::from_secs(5))
+            .breaker(BreakerOptions::default().with_faults(u32::MAX))
+            .build();
+        let schema = config.schema.clone().unwrap_or_else(|| "public".to_owned());
+        let info = WarehouseInfo::new("redshift", host, Arc::new(RedshiftDialect))
+            .with_defaults(Some(config.database.clone()), Some(schema));
+        let pool = Pool::new(Sessions::new(config.clone(), connector, policy.clone()), config.pool)?;
+        let running = Running::default();
+        Ok(Arc::new(Self { info, config, pool, policy, transactions, running, staging, ledgers: Mutex::default() }))
+    }
+
+    pub(crate) fn info(&self) -> &WarehouseInfo {
+        &self.info
+    }
+
+    pub(crate) fn config(&self) -> &RedshiftConfig {
+        &self.config
+    }
+
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Repeats single statements and requests.
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Repeats whole transactions.
+    pub(crate) fn transactions(&self) -> &Policy {
+        &self.transactions
+    }
+
+    pub(crate) fn running(&self) -> &Running {
+        &self.running
+    }
+
+    pub(crate) fn staging(&self) -> Option<&Staging> {
+        self.staging.as_ref()
+    }
+
+    /// The schema of names that have none.
+    pub(crate) fn default_schema(&self) -> &str {
+        self.config.schema.as_deref().unwrap_or("public")
+    }
+
+    pub(crate) fn knows_ledger(&self, schema: &str) -> bool {
+        self.ledgers.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|known| known == schema)
+    }
+
+    pub(crate) fn remember_ledger(&self, schema: &str) {
+        self.ledgers.lock().unwrap_or_else(PoisonError::into_inner).push(schema.to_owned());
+    }
+
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.pool.is_closed() { Err(error::closed()) } else { Ok(()) }
+    }
+
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
+        self.running.cancel_all().await;
+    }
+}

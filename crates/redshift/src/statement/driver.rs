@@ -1,0 +1,186 @@
+//! A statement on a session of the pool, as the contract sees it.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use tokio::time::Instant;
+use twinhouse_core::{Error, ErrorKind, Result, resilience::Operation};
+use twinhouse_warehouse_api::{
+    BatchStream, Intent, StatementDriver, StatementHandle, StatementId, StatementRequest, StatementStatus,
+    submit_in_task,
+};
+
+use super::{Control, Home, Lease, Plan, Started};
+use crate::{
+    cluster::Cluster,
+    decode::Kind,
+    pool::{Checkout, Extras, Session},
+    wire::message::WireColumn,
+};
+
+/// A statement has no limit per attempt: only its caller knows how long it may take.
+const NO_LIMIT: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Sends a statement and answers as soon as the server has read it.
+pub(crate) async fn submit(cluster: Arc<Cluster>, request: StatementRequest) -> Result<StatementHandle> {
+    let plan = Plan::of(&request)?;
+    plan.refuse_transaction_control()?;
+    let options = request.options().clone();
+    submit_in_task(options, async move { Statement::start(cluster, plan, request).await }).await
+}
+
+struct Statement {
+    cluster: Arc<Cluster>,
+    plan: Plan,
+    request: StatementRequest,
+    received: Instant,
+    control: Arc<Control>,
+    started: Mutex<Option<Started>>,
+}
+
+impl Statement {
+    async fn start(cluster: Arc<Cluster>, plan: Plan, request: StatementRequest) -> Result<Self> {
+        let received = Instant::now();
+        // The pool has its own limits and retries; only what follows is repeated here.
+        let mut first = Some(cluster.pool().checkout().await?);
+        let started = cluster
+            .policy()
+            .execute(operation("statement.submit", &request), |_| {
+                let (first, cluster) = (first.take(), &cluster);
+                let (plan, request) = (&plan, &request);
+                async move {
+                    let checkout = match first {
+                        Some(checkout) => checkout,
+                        None => cluster.pool().checkout().await?,
+                    };
+                    send(checkout, plan, extras(request, received), None, Home::Pool(request.options().on_drop)).await
+                }
+            })
+            .await?;
+        let control = started.lease.control().clone();
+        cluster.running().add(&control);
+        Ok(Self { cluster, plan, request, received, control, started: Mutex::new(Some(started)) })
+    }
+
+    /// Sends it again, on another session.
+    async fn restart(&self) -> Result<Started> {
+        let checkout = self.cluster.pool().checkout().await?;
+        let home = Home::Pool(self.request.options().on_drop);
+        send(checkout, &self.plan, extras(&self.request, self.received), Some(&self.control), home).await
+    }
+}
+
+fn operation(name: &'static str, request: &StatementRequest) -> Operation {
+    let operation = match request.intent() {
+        Intent::Read => Operation::read(name),
+        Intent::Write => Operation::write(name),
+    };
+    operation.with_class("statement").with_attempt_timeout(NO_LIMIT)
+}
+
+/// What the request wants set on its session; of its time, what is left.
+fn extras(request: &StatementRequest, received: Instant) -> Extras {
+    let options = request.options();
+    Extras {
+        timeout: options.timeout.map(|limit| limit.saturating_sub(received.elapsed())),
+        label: options.label.clone(),
+    }
+}
+
+/// Sends a statement on a session. Until it is run, an error has had no effect.
+pub(crate) async fn send(
+    mut checkout: Checkout,
+    plan: &Plan,
+    extras: Extras,
+    known: Option<&Arc<Control>>,
+    home: Home,
+) -> Result<Started> {
+    let control = match known {
+        Some(control) => {
+            control.move_to(checkout.cancel_key().clone())?;
+            control.clone()
+        }
+        None => {
+            let id = checkout.new_statement_id();
+            Arc::new(Control::new(id, checkout.cancel_key().clone(), extras.timeout))
+        }
+    };
+    // Owned by the lease from here on: whatever happens, its home hears of it.
+    let mut lease = Lease::new(checkout, home, control.clone());
+    lease.begin_reading();
+    match run(lease.session(), plan, &extras).await {
+        Ok(columns) => {
+            lease.end_reading();
+            Ok(Started { lease, columns, deadline: None })
+        }
+        Err(error) => {
+            if lease.session().is_quiet() {
+                lease.finish();
+            }
+            Err(control.explain(error))
+        }
+    }
+}
+
+async fn run(session: &mut Session, plan: &Plan, extras: &Extras) -> Result<Vec<WireColumn>> {
+    session.apply(extras).await?;
+    if plan.words.spoils_session() {
+        session.spoil();
+    }
+    let Some(prepared) = &plan.prepared else {
+        session.send_simple(&plan.sql).await?;
+        return Ok(Vec::new());
+    };
+    let mut columns = session.prepare(&plan.sql, &prepared.types).await?.unwrap_or_default();
+    for column in &mut columns {
+        column.format = i16::from(Kind::prefers_binary(column));
+    }
+    let formats: Vec<_> = columns.iter().map(|column| column.format).collect();
+    session.send_prepared(&prepared.values, &formats).await?;
+    Ok(columns)
+}
+
+#[async_trait]
+impl StatementDriver for Statement {
+    fn id(&self) -> &StatementId {
+        self.control.id()
+    }
+
+    async fn status(&self) -> Result<StatementStatus> {
+        Ok(self.control.status())
+    }
+
+    async fn cancel(&self) -> Result<()> {
+        self.control.cancel().await
+    }
+
+    async fn results(&self) -> Result<BatchStream> {
+        let first = self.started.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if first.is_none() {
+            return Err(Error::new(ErrorKind::Internal, "the results of a statement are read once"));
+        }
+        let mut first = first;
+        self.cluster
+            .policy()
+            .execute(operation("statement.run", &self.request), |_| {
+                let first = first.take();
+                async move {
+                    let started = match first {
+                        Some(started) => started,
+                        None => self.restart().await?,
+                    };
+                    started.open().await
+                }
+            })
+            .await
+    }
+}
+
+impl std::fmt::Debug for Statement {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Statement").field("id", self.control.id()).field("plan", &self.plan).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,15 @@
+//! Statements: from the request to rows that stream, and the means to stop them on the way.
+
+mod control;
+mod driver;
+mod lease;
+mod parameter;
+pub(crate) mod plan;
+mod rows;
+pub(crate) mod text;
+
+pub(crate) use control::{Control, Running};
+pub(crate) use driver::{send, submit};
+pub(crate) use lease::{Home, Lease};
+pub(crate) use plan::Plan;
+pub(crate) use rows::Started;

@@ -1,0 +1,217 @@
+//! What can be told from a statement's text before it is sent: its first words, and whether it is one statement.
+
+/// How many words are kept.
+const WORDS: usize = 12;
+
+/// The first words of a statement, in capitals, without comments, quotes and what stands in them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Words {
+    words: Vec<String>,
+    several: bool,
+    temporary: bool,
+}
+
+impl Words {
+    pub(crate) fn of(sql: &str) -> Self {
+        let mut found = Self { words: Vec::new(), several: false, temporary: false };
+        let (mut ended, mut after_place) = (false, false);
+        let mut rest = sql;
+        while let Some((token, length)) = token(rest) {
+            let text = &rest[..length];
+            rest = &rest[length..];
+            match token {
+                Token::Nothing => continue,
+                Token::End => ended = true,
+                _ if ended => found.several = true,
+                Token::Word => {
+                    let word = text.to_ascii_uppercase();
+                    found.temporary |=
+                        after_place && (matches!(word.as_str(), "TEMP" | "TEMPORARY") || word.starts_with('#'));
+                    after_place = matches!(word.as_str(), "CREATE" | "LOCAL" | "GLOBAL" | "TABLE" | "EXISTS" | "INTO");
+                    if found.words.len() < WORDS {
+                        found.words.push(word);
+                    }
+                }
+                Token::Other => {
+                    found.temporary |= after_place && text.starts_with("\"#");
+                    after_place = false;
+                }
+            }
+        }
+        found
+    }
+
+    /// What it is told to do: `SELECT`, `COPY`; empty if there is nothing.
+    pub(crate) fn verb(&self) -> &str {
+        self.words.first().map_or("", String::as_str)
+    }
+
+    /// Whether more than one statement stands in the text.
+    pub(crate) fn is_several(&self) -> bool {
+        self.several
+    }
+
+    /// Whether it begins with these words.
+    pub(crate) fn begins(&self, words: &[&str]) -> bool {
+        self.words.len() >= words.len() && self.words.iter().zip(words).all(|(have, want)| have == want)
+    }
+
+    /// Whether these words follow in this order after the first `skip`, with others between them or not.
+    pub(crate) fn follow(&self, skip: usize, words: &[&str]) -> bool {
+        let mut rest = self.words.iter().skip(skip);
+        words.iter().all(|want| rest.any(|have| have == want))
+    }
+
+    /// Whether it leaves something on the session that no reset undoes: a temporary table, a prepared statement, another
+    /// user.
+    pub(crate) fn spoils_session(&self) -> bool {
+        match self.verb() {
+            "PREPARE" => true,
+            "SET" => self.begins(&["SET", "SESSION", "AUTHORIZATION"]),
+            "CREATE" | "SELECT" | "WITH" => self.temporary,
+            _ => false,
+        }
+    }
+}
+
+enum Token {
+    Nothing,
+    Word,
+    Other,
+    End,
+}
+
+/// The token that `rest` begins with, and its length in bytes.
+fn token(rest: &str) -> Option<(Token, usize)> {
+    let first = rest.chars().next()?;
+    let bytes = rest.as_bytes();
+    Some(match (first, bytes.get(1)) {
+        ('-', Some(b'-')) => (Token::Nothing, rest.find(['\n', '\r']).unwrap_or(rest.len())),
+        ('/', Some(b'*')) => (Token::Nothing, comment(bytes)),
+        ('\'', _) => (Token::Other, string(bytes)),
+        ('"', _) => (Token::Other, rest[1..].find('"').map_or(rest.len(), |end| end + 2)),
+        ('$', _) => (Token::Other, dollar(rest)),
+        (';', _) => (Token::End, 1),
+        // A bracket before the verb changes nothing.
+        ('(' | ')', _) => (Token::Other, 1),
+        (c, _) if c.is_ascii_whitespace() => (Token::Nothing, 1),
+        (c, _) if is_word(c) || c == '#' => {
+            let end = rest[c.len_utf8()..].find(|c| !is_word(c)).map_or(rest.len(), |end| end + c.len_utf8());
+            (Token::Word, end)
+        }
+        (c, _) => (Token::Other, c.len_utf8()),
+    })
+}
+
+fn is_word(c: char) -> bool {
+    c == '_' || c == '$' || c.is_ascii_alphanumeric() || !c.is_ascii()
+}
+
+/// Comments nest.
+fn comment(bytes: &[u8]) -> usize {
+    let (mut depth, mut at) = (0_usize, 0);
+    while at + 1 < bytes.len() {
+        match &bytes[at..at + 2] {
+            b"/*" => (depth, at) = (depth + 1, at + 2),
+            b"*/" => (depth, at) = (depth - 1, at + 2),
+            _ => at += 1,
+        }
+        if depth == 0 {
+            return at;
+        }
+    }
+    bytes.len()
+}
+
+/// A backslash always escapes here.
+fn string(bytes: &[u8]) -> usize {
+    let mut at = 1;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' => at += 2,
+            b'\'' => return at + 1,
+            _ => at += 1,
+        }
+    }
+    bytes.len()
+}
+
+fn dollar(rest: &str) -> usize {
+    let inside = &rest[1..];
+    let tag = inside.find(|c| c == '$' || !is_word(c)).unwrap_or(inside.len());
+    if inside.starts_with(|c: char| c.is_ascii_digit()) || !inside[tag..].starts_with('$') {
+        return 1;
+    }
+    let open = tag + 2;
+    rest[open..].find(&rest[..open]).map_or(rest.len(), |end| open + end + open)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_verb_stands_behind_comments_and_brackets() {
+        for (sql, verb) in [
+            ("select 1", "SELECT"),
+            ("  -- x\n/* a /* b */ c */ (( Select 1))", "SELECT"),
+            ("copy t from 's3://x'", "COPY"),
+            ("", ""),
+            ("-- nothing", ""),
+            ("'select'", ""),
+        ] {
+            assert_eq!(Words::of(sql).verb(), verb, "{sql}");
+        }
+    }
+
+    #[test]
+    fn one_statement_is_told_from_several() {
+        for (sql, several) in [
+            ("select 1;", false),
+            ("select 1; -- done\n ;", false),
+            ("select ';'; ", false),
+            (r"select 'it\'; drop table x; --'", false),
+            ("select \";\"", false),
+            ("create procedure p() as $$ begin; end; $$ language plpgsql", false),
+            ("select $1; select 2", true),
+            ("select 1; drop table x", true),
+            ("select 'a''b'; select 2", true),
+            ("; select 1", true),
+        ] {
+            assert_eq!(Words::of(sql).is_several(), several, "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_a_reset_does_not_undo_is_seen() {
+        for sql in [
+            "create temp table a (b int)",
+            "CREATE LOCAL TEMPORARY TABLE a (b int)",
+            "create table #a (b int)",
+            "create table if not exists \"#a\" (b int)",
+            "select 1 as x, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 into #y",
+            "select a into temp b from c",
+            "prepare p as select 1",
+            "set session authorization bob",
+        ] {
+            assert!(Words::of(sql).spoils_session(), "{sql}");
+        }
+        for sql in ["create table temp_x (a int)", "select * from temp", "insert into t select 1", "set x to 1"] {
+            assert!(!Words::of(sql).spoils_session(), "{sql}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(sql in "\\PC{0,60}") {
+            let _ = Words::of(&sql);
+        }
+
+        #[test]
+        fn nor_one_made_of_quotes(sql in "[-/*'\"$a1;\\\\(\n ]{0,40}") {
+            let _ = Words::of(&sql);
+        }
+    }
+}

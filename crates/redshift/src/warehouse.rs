@@ -1,0 +1,134 @@
+//! `impl Warehouse` for Amazon Redshift.
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use twinhouse_core::{Error, Result};
+use twinhouse_warehouse_api::{
+    BulkReport, Capabilities, LoadRequest, MergeReport, MergeRequest, StatementHandle, StatementId, StatementRequest,
+    TableFilter, TableInfo, TableRef, Transaction, TransactionOptions, UnloadRequest, Warehouse, WarehouseInfo,
+};
+
+use crate::{
+    cluster::Cluster,
+    config::{RedshiftBuilder, RedshiftConfig},
+    statement, transaction,
+};
+
+const BACKEND: &str = "redshift";
+
+/// An Amazon Redshift cluster or serverless workgroup, reached over a pool of connections. Cheap to clone.
+///
+/// Making one connects nowhere; the first call does.
+#[derive(Clone)]
+pub struct RedshiftWarehouse(Arc<Cluster>);
+
+impl RedshiftWarehouse {
+    /// As configured.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](twinhouse_core::ErrorKind::Config) if the staging place cannot be used as configured.
+    pub fn new(config: RedshiftConfig) -> Result<Self> {
+        Cluster::new(config).map(Self)
+    }
+
+    /// As a URL and the environment say; see [`RedshiftBuilder::from_url`].
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](twinhouse_core::ErrorKind::Config): a setting that is missing or wrong, by name.
+    pub fn from_url(url: &str) -> Result<Self> {
+        Self::new(RedshiftBuilder::from_url(url)?.build()?)
+    }
+
+    /// Settings to be filled in.
+    pub fn builder() -> RedshiftBuilder {
+        RedshiftBuilder::new()
+    }
+
+    /// The configuration, with the origin of each setting.
+    pub fn config(&self) -> &RedshiftConfig {
+        self.0.config()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn over(cluster: Arc<Cluster>) -> Self {
+        Self(cluster)
+    }
+}
+
+#[async_trait]
+impl Warehouse for RedshiftWarehouse {
+    fn info(&self) -> &WarehouseInfo {
+        self.0.info()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let staged = self.0.staging().is_some();
+        let mut can = Capabilities::default();
+        can.transactions = true;
+        can.load = staged;
+        can.merge = staged;
+        can.merge_delete_matched = staged;
+        can.merge_not_matched_by_source = staged;
+        can.max_identifier_bytes = 127;
+        can.max_text_bytes = Some(65_535);
+        can.max_statement_bytes = 16 * 1024 * 1024;
+        can.max_parameters = Some(32_767);
+        can
+    }
+
+    async fn submit(&self, request: StatementRequest) -> Result<StatementHandle> {
+        self.0.check_open()?;
+        statement::submit(self.0.clone(), request).await
+    }
+
+    async fn attach(&self, id: &StatementId) -> Result<StatementHandle> {
+        let wish = "cannot find a statement again: it lives and dies with its connection";
+        Err(Error::unsupported(BACKEND, wish).with_statement_id(id.as_str()))
+    }
+
+    async fn load(&self, request: LoadRequest) -> Result<BulkReport> {
+        self.0.check_open()?;
+        drop(request);
+        Err(Error::unsupported(BACKEND, "cannot load yet"))
+    }
+
+    async fn unload(&self, _request: UnloadRequest) -> Result<BulkReport> {
+        Err(Error::unsupported(BACKEND, "cannot unload yet; read the rows with a query"))
+    }
+
+    async fn merge(&self, request: MergeRequest) -> Result<MergeReport> {
+        self.0.check_open()?;
+        request.check(&self.capabilities(), BACKEND)?;
+        Err(Error::unsupported(BACKEND, "cannot merge yet"))
+    }
+
+    async fn table(&self, table: &TableRef) -> Result<TableInfo> {
+        self.0.check_open()?;
+        Err(Error::unsupported(BACKEND, "cannot describe yet").with_context("table", table.to_string()))
+    }
+
+    fn tables(&self, filter: TableFilter) -> BoxStream<'static, Result<TableRef>> {
+        drop(filter);
+        Box::pin(futures::stream::once(async { Err(Error::unsupported(BACKEND, "cannot list yet")) }))
+    }
+
+    async fn begin(&self, options: TransactionOptions) -> Result<Box<dyn Transaction>> {
+        self.0.check_open()?;
+        Ok(Box::new(transaction::begin(self.0.clone(), options).await?))
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.0.close().await;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for RedshiftWarehouse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedshiftWarehouse").field("host", &self.0.info().host).finish_non_exhaustive()
+    }
+}
