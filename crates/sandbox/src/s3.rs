@@ -65,7 +65,7 @@ impl S3Access for Gate {
         let exists = |bucket: &str| !bucket.starts_with('.') && self.0.bucket(bucket).is_dir();
         match cx.s3_path() {
             S3Path::Bucket { bucket } | S3Path::Object { bucket, .. } if !exists(bucket) => {
-                Err(s3_error!(NoSuchBucket))
+                Err(s3_error!(NoSuchBucket, "The specified bucket does not exist"))
             }
             S3Path::Object { key, .. } => check_key(key),
             _ => Ok(()),

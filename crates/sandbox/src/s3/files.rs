@@ -127,7 +127,8 @@ impl Files {
 
     pub(super) fn upload(&self, id: &str) -> S3Result<PathBuf> {
         // Only ids that we gave out name a folder.
-        let id = uuid::Uuid::parse_str(id).map_err(|_| s3_error!(NoSuchUpload))?;
+        let id =
+            uuid::Uuid::parse_str(id).map_err(|_| s3_error!(NoSuchUpload, "The specified upload does not exist."))?;
         Ok(self.uploads.join(id.simple().to_string()))
     }
 
@@ -148,14 +149,16 @@ impl Files {
 
     pub(super) fn open(&self, bucket: &str, key: &str) -> S3Result<(File, Stored)> {
         let absent = |error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => s3_error!(NoSuchKey),
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                s3_error!(NoSuchKey, "The specified key does not exist.")
+            }
             _ => broken(error),
         };
         let file = File::open(self.object(bucket, key)).map_err(absent)?;
         let meta = file.metadata().map_err(broken)?;
         // A folder can be opened too.
         if !meta.is_file() {
-            return Err(s3_error!(NoSuchKey));
+            return Err(s3_error!(NoSuchKey, "The specified key does not exist."));
         }
         let stored = self.describe(bucket, key, meta.len(), meta.modified().map_err(broken)?);
         Ok((file, stored))
@@ -214,7 +217,7 @@ impl Files {
             Err(error) => return Err(error),
         };
         if if_match.is_some() && there.is_none() {
-            return Err(s3_error!(NoSuchKey));
+            return Err(s3_error!(NoSuchKey, "The specified key does not exist."));
         }
         let fits = |condition: &ETagCondition| {
             there.as_ref().is_some_and(|there| condition.as_etag().is_none_or(|wanted| wanted.strong_cmp(there)))

@@ -248,7 +248,7 @@ impl S3 for Store {
         let attributes = replaced.then(|| attributes!(input));
         let copied = self.blocking(move |files| {
             if from_bucket.starts_with('.') || !files.bucket(&from_bucket).is_dir() {
-                return Err(s3_error!(NoSuchBucket));
+                return Err(s3_error!(NoSuchBucket, "The specified bucket does not exist"));
             }
             let (mut source, stored) = files.open(&from_bucket, &from_key)?;
             check_reader(

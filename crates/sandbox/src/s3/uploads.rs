@@ -56,7 +56,7 @@ impl Files {
     pub(super) fn place_part(&self, draft: &Draft, id: &str, number: i32) -> S3Result<()> {
         let folder = self.upload(id)?;
         draft.move_to(&folder.join(number.to_string())).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => s3_error!(NoSuchUpload),
+            io::ErrorKind::NotFound => s3_error!(NoSuchUpload, "The specified upload does not exist."),
             _ => broken(error),
         })
     }
@@ -106,9 +106,14 @@ impl Files {
     }
 
     fn under_way(&self, id: &str, bucket: &str, key: &str) -> S3Result<Upload> {
-        let json = fs::read(self.upload(id)?.join(NOTE)).map_err(|_| s3_error!(NoSuchUpload))?;
+        let json = fs::read(self.upload(id)?.join(NOTE))
+            .map_err(|_| s3_error!(NoSuchUpload, "The specified upload does not exist."))?;
         let upload: Upload = serde_json::from_slice(&json).map_err(io::Error::other).map_err(broken)?;
-        if upload.bucket == bucket && upload.key == key { Ok(upload) } else { Err(s3_error!(NoSuchUpload)) }
+        if upload.bucket == bucket && upload.key == key {
+            Ok(upload)
+        } else {
+            Err(s3_error!(NoSuchUpload, "The specified upload does not exist."))
+        }
     }
 }
 
