@@ -47,9 +47,12 @@ pub struct ScriptedServer {
 #[derive(Default)]
 struct Script(Mutex<Inner>);
 
+type Otherwise = Box<dyn FnMut(&Received) -> Option<Answer> + Send>;
+
 #[derive(Default)]
 struct Inner {
     lines: Vec<Line>,
+    otherwise: Option<Otherwise>,
     requests: Vec<Received>,
     unforeseen: Vec<String>,
 }
@@ -94,6 +97,12 @@ impl ScriptedServer {
     /// Answers every request of this method and path (without query) with `answer`, once earlier lines are spent.
     pub fn always(&self, method: &str, path: &str, answer: Answer) -> &Self {
         self.add(method, path, answer, None)
+    }
+
+    /// Answers requests that no line is left for, for paths that a test cannot know beforehand. `None` is no answer.
+    pub fn otherwise(&self, answer: impl FnMut(&Received) -> Option<Answer> + Send + 'static) -> &Self {
+        self.script.lock().otherwise = Some(Box::new(answer));
+        self
     }
 
     fn add(&self, method: &str, path: &str, answer: Answer, left: Option<u32>) -> &Self {
@@ -154,6 +163,7 @@ impl Script {
             line.left = line.left.map(|left| left - 1);
             line.answer.clone()
         });
+        let answer = answer.or_else(|| inner.otherwise.as_mut()?(&request));
         let answer = answer.unwrap_or_else(|| {
             let request = format!("{} {}", request.method, request.path());
             inner.unforeseen.push(request.clone());
@@ -245,6 +255,16 @@ mod tests {
         assert!(answer.contains("content-length: 10") && answer.ends_with("\r\n\r\n0123"), "{answer}");
         server.once("GET", "/g", Answer::close());
         assert_eq!(ask(&server, "GET /g HTTP/1.1\r\n\r\n").await, "");
+    }
+
+    #[tokio::test]
+    async fn what_no_line_foresees_can_be_computed() {
+        let server = ScriptedServer::start().await.unwrap();
+        server.once("GET", "/a", Answer::ok("line"));
+        server.otherwise(|request| (request.method == "GET").then(|| Answer::ok(request.target.clone())));
+        assert!(ask(&server, "GET /a HTTP/1.1\r\n\r\n").await.ends_with("line"));
+        assert!(ask(&server, "GET /a HTTP/1.1\r\n\r\n").await.ends_with("/a"));
+        assert!(ask(&server, "PUT /a HTTP/1.1\r\n\r\n").await.starts_with("HTTP/1.1 501"));
     }
 
     #[tokio::test]
