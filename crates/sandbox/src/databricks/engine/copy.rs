@@ -1,0 +1,443 @@
+//! COPY INTO: files are remembered in the commit that loads them.
+
+use std::{
+    io::{Read as _, Seek as _, SeekFrom},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::{
+    catalog::TableProvider,
+    common::ScalarValue,
+    datasource::{
+        file_format::parquet::ParquetFormat,
+        listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl},
+        provider_as_source,
+    },
+    execution::SessionState,
+    logical_expr::{LogicalPlan, LogicalPlanBuilder, ident, lit},
+};
+use deltalake::{
+    kernel::{StructType, Transaction, engine::arrow_conversion::TryIntoKernel as _},
+    operations::write::SchemaMode,
+    protocol::SaveMode,
+};
+use url::Url;
+
+use super::{
+    Engine, Outcome,
+    catalog::{Place, now_ms},
+    insert::{commit_properties, writer},
+    prepare::quote,
+    result::normal_type,
+    session::session,
+    tables::Opened,
+    volumes::VolumePath,
+};
+use crate::databricks::{
+    error::{SqlError, SqlResult, conflict},
+    sql::{CopyInto, CopySource, Lexed, Statement, cast_to_type, delta_type_text, not_null},
+};
+
+/// How often a load that lost against another commit is begun anew.
+const ATTEMPTS: usize = 10;
+
+/// One file that a COPY INTO finds.
+#[derive(Clone, Debug)]
+struct SourceFile {
+    /// The name under which it is remembered: its path in the volume.
+    memory: String,
+    local: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Options {
+    force: bool,
+    merge_schema: bool,
+}
+
+impl Engine {
+    pub(super) async fn copy_into(
+        &self,
+        lexed: &Lexed,
+        statement: &Statement,
+        copy: &CopyInto,
+        place: &Place,
+    ) -> SqlResult<Outcome> {
+        let options = options(copy)?;
+        for attempt in 1.. {
+            let opened = self.open_table(&copy.table, place).await?;
+            let files = self.new_files(copy, &opened, options).await?;
+            if files.is_empty() {
+                return counts(0);
+            }
+            let state = session(&self.0.base).state();
+            let (prepared, plan) = match &copy.source {
+                CopySource::Directory(_) => {
+                    if !copy.columns.is_empty() {
+                        return Err(SqlError::unsupported("COPY INTO … (columns) FROM a path"));
+                    }
+                    let prepared = self.prepare(lexed, statement, place, &[], Vec::new()).await?;
+                    (prepared, self.union(&opened, &files, &state, options).await?)
+                }
+                CopySource::Select { .. } => {
+                    let provider = parquet(&files, &state).await?;
+                    let known = if copy.columns.is_empty() { vec![opened.arrow_schema()?] } else { Vec::new() };
+                    let prepared =
+                        self.prepare(lexed, statement, place, &known, vec![(CopyInto::SOURCE, provider)]).await?;
+                    let Statement::CopyInto(planned) = &prepared.statement else {
+                        return Err(SqlError::internal("no copy"));
+                    };
+                    let CopySource::Select { query, .. } = &planned.source else {
+                        return Err(SqlError::internal("no query"));
+                    };
+                    let source = prepared.plan(query).await?;
+                    let plan = self.fit(&opened, source, &copy.columns, copy.columns.is_empty())?;
+                    (prepared, plan)
+                }
+            };
+            let memory =
+                files.iter().map(|file| Transaction::new_with_last_update(memory_id(file), 1, Some(now_ms() as i64)));
+            let mut write = writer(&opened.table, &prepared, plan)?
+                .with_save_mode(SaveMode::Append)
+                .with_commit_properties(commit_properties().with_application_transactions(memory.collect()));
+            if options.merge_schema {
+                write = write.with_schema_mode(SchemaMode::Merge);
+            }
+            match write.await {
+                Ok(table) => return counts(self.rows_of_commit(&opened.entry, &table).await?),
+                // Another load was faster, perhaps with the same files: look again at what is left.
+                Err(error) if attempt < ATTEMPTS && conflict(&error).is_some() => {
+                    tracing::debug!(attempt, "COPY INTO lost against another commit");
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(SqlError::internal("COPY INTO gave up"))
+    }
+
+    /// The files of the source that this table has not loaded.
+    async fn new_files(&self, copy: &CopyInto, opened: &Opened, options: Options) -> SqlResult<Vec<SourceFile>> {
+        let files = self.source_files(copy)?;
+        if options.force {
+            return Ok(files);
+        }
+        let (snapshot, log_store) = (opened.table.snapshot()?, opened.table.log_store());
+        let mut new = Vec::new();
+        for file in files {
+            if snapshot.transaction_version(log_store.as_ref(), memory_id(&file)).await?.is_none() {
+                new.push(file);
+            }
+        }
+        Ok(new)
+    }
+
+    fn source_files(&self, copy: &CopyInto) -> SqlResult<Vec<SourceFile>> {
+        let path = VolumePath::parse(copy.path())?;
+        let root = self.local(&path)?;
+        let not_found =
+            |path: &str| SqlError::new("PATH_NOT_FOUND", "42K03", format!("Path does not exist: dbfs:{path}."));
+        if !root.exists() {
+            return Err(not_found(&path.text()));
+        }
+        let mut files = Vec::new();
+        if !path.parts.iter().any(|part| is_hidden(part)) {
+            if root.is_file() {
+                files.push(SourceFile { memory: path.text(), local: root.clone() });
+            } else {
+                walk(&root, &path.text(), &mut files)?;
+            }
+        }
+        files.sort_by(|a, b| a.memory.cmp(&b.memory));
+        let below = |file: &SourceFile| {
+            file.memory
+                .strip_prefix(&path.text())
+                .map(|rest| rest.trim_start_matches('/').to_owned())
+                .unwrap_or_default()
+        };
+        if !copy.files.is_empty() {
+            let mut chosen = Vec::new();
+            for name in &copy.files {
+                let found = files.iter().find(|file| below(file) == *name || file.memory == *name);
+                chosen.push(found.cloned().ok_or_else(|| not_found(&format!("{}/{name}", path.text())))?);
+            }
+            return Ok(chosen);
+        }
+        if let Some(pattern) = &copy.pattern {
+            files.retain(|file| glob(below(file).as_bytes(), pattern.as_bytes()));
+        }
+        if files.is_empty() {
+            let text = format!(
+                "The source directory did not contain any parsable files of type {}. Please check the contents of '{}'.",
+                copy.format,
+                path.text()
+            );
+            return Err(SqlError::new("COPY_INTO_SOURCE_SCHEMA_INFERENCE_FAILED", "42KD9", text));
+        }
+        Ok(files)
+    }
+
+    /// All files in the table's columns, each by its own schema.
+    async fn union(
+        &self,
+        opened: &Opened,
+        files: &[SourceFile],
+        state: &SessionState,
+        options: Options,
+    ) -> SqlResult<LogicalPlan> {
+        let fields = opened.fields()?;
+        let mut sources = Vec::with_capacity(files.len());
+        let mut added: Vec<(String, DataType)> = Vec::new();
+        for file in files {
+            let provider = parquet(std::slice::from_ref(file), state).await?;
+            for field in provider.schema().fields() {
+                if find(&fields, field.name()).is_none() {
+                    if !options.merge_schema {
+                        return Err(schema_mismatch(field.name(), opened));
+                    }
+                    let data_type = normal_type(field.data_type())?;
+                    if !added.iter().any(|(name, _)| name.eq_ignore_ascii_case(field.name())) {
+                        added.push((field.name().clone(), data_type));
+                    }
+                }
+            }
+            sources.push(provider);
+        }
+        let mut union: Option<LogicalPlanBuilder> = None;
+        for (index, provider) in sources.into_iter().enumerate() {
+            let columns = fit_file(&provider.schema(), &fields, &added)?;
+            let scan = LogicalPlanBuilder::scan(format!("__file{index}"), provider_as_source(provider), None)?;
+            let scan = scan.project(columns)?;
+            union = Some(match union {
+                None => scan,
+                Some(union) => union.union(scan.build()?)?,
+            });
+        }
+        let union = union.ok_or_else(|| SqlError::internal("no files"))?;
+        Ok(union.build()?)
+    }
+}
+
+fn memory_id(file: &SourceFile) -> String {
+    format!("copyInto:{}", file.memory)
+}
+
+fn counts(rows: u64) -> SqlResult<Outcome> {
+    Outcome::counts(&[("num_affected_rows", rows), ("num_inserted_rows", rows), ("num_skipped_corrupt_files", 0)])
+}
+
+fn options(copy: &CopyInto) -> SqlResult<Options> {
+    if copy.format != "PARQUET" {
+        return Err(SqlError::unsupported(format_args!("COPY INTO with FILEFORMAT = {}", copy.format)));
+    }
+    let mut options = Options::default();
+    let truth = |key: &str, value: &str| match value.to_ascii_lowercase().as_str() {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(SqlError::new("INVALID_PARAMETER_VALUE", "22023", format!("The option {key} must be true or false."))),
+    };
+    for (key, value) in &copy.copy_options {
+        match key.to_ascii_lowercase().as_str() {
+            "force" => options.force = truth(key, value)?,
+            "mergeschema" => options.merge_schema = truth(key, value)?,
+            _ => return Err(SqlError::unsupported(format_args!("the copy option {key}"))),
+        }
+    }
+    for (key, value) in &copy.format_options {
+        match (key.to_ascii_lowercase().as_str(), truth(key, value)) {
+            // The schemas of all files are always looked at.
+            ("mergeschema", Ok(_)) | ("ignorecorruptfiles" | "ignoremissingfiles", Ok(false)) => {}
+            _ => return Err(SqlError::unsupported(format_args!("the format option {key} = {value}"))),
+        }
+    }
+    Ok(options)
+}
+
+/// Spark passes over what begins with an underscore or a period.
+fn is_hidden(name: &str) -> bool {
+    name.starts_with('_') || name.starts_with('.')
+}
+
+fn walk(folder: &Path, text: &str, files: &mut Vec<SourceFile>) -> SqlResult<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
+        if is_hidden(&name) {
+            continue;
+        }
+        let text = format!("{text}/{name}");
+        if entry.file_type()?.is_dir() {
+            walk(&entry.path(), &text, files)?;
+        } else {
+            files.push(SourceFile { memory: text, local: entry.path() });
+        }
+    }
+    Ok(())
+}
+
+/// `*` stays within a folder, `?` is one character.
+fn glob(text: &[u8], pattern: &[u8]) -> bool {
+    match pattern.split_first() {
+        None => text.is_empty(),
+        Some((b'*', rest)) => {
+            (0..=text.len()).take_while(|skip| !text[..*skip].contains(&b'/')).any(|skip| glob(&text[skip..], rest))
+        }
+        Some((b'?', rest)) => text.first().is_some_and(|c| *c != b'/') && glob(&text[1..], rest),
+        Some((c, rest)) => text.first() == Some(c) && glob(&text[1..], rest),
+    }
+}
+
+/// The reader trusts the length that a footer claims.
+fn check_footer(file: &SourceFile) -> SqlResult<()> {
+    let whole = || -> std::io::Result<bool> {
+        let mut end = [0; 8];
+        let mut open = std::fs::File::open(&file.local)?;
+        let length = open.metadata()?.len();
+        if length < 12 {
+            return Ok(false);
+        }
+        open.seek(SeekFrom::End(-8))?;
+        open.read_exact(&mut end)?;
+        let [a, b, c, d, magic @ ..] = end;
+        Ok(&magic == b"PAR1" && u64::from(u32::from_le_bytes([a, b, c, d])) + 12 <= length)
+    };
+    if whole()? {
+        return Ok(());
+    }
+    let text = format!("Error while reading file dbfs:{}: it is not a Parquet file.", file.memory);
+    Err(SqlError::new("FAILED_READ_FILE.CANNOT_READ_FILE_FOOTER", "KD001", text))
+}
+
+async fn parquet(files: &[SourceFile], state: &SessionState) -> SqlResult<Arc<dyn TableProvider>> {
+    let urls = files
+        .iter()
+        .map(|file| {
+            let url = Url::from_file_path(&file.local).map_err(|()| SqlError::internal("a file without a URL"))?;
+            // Not parsed from text: an asterisk in a name is no pattern here.
+            Ok(ListingTableUrl::try_new(url, None)?)
+        })
+        .collect::<SqlResult<Vec<_>>>()?;
+    for file in files {
+        check_footer(file)?;
+    }
+    let format = ParquetFormat::default().with_force_view_types(false).with_skip_metadata(true);
+    let listing = ListingOptions::new(Arc::new(format)).with_file_extension("");
+    let config = ListingTableConfig::new_with_multi_paths(urls).with_listing_options(listing);
+    let unreadable = |error: datafusion::error::DataFusionError| {
+        let name = files.first().map(|file| file.memory.as_str()).unwrap_or_default();
+        let text = format!(
+            "Error while reading file dbfs:{name}: {}.",
+            error.strip_backtrace().lines().next().unwrap_or_default()
+        );
+        SqlError::new("FAILED_READ_FILE.CANNOT_READ_FILE_FOOTER", "KD001", text)
+    };
+    let config = config.infer_schema(state).await.map_err(unreadable)?;
+    Ok(Arc::new(ListingTable::try_new(config)?))
+}
+
+fn find<'a>(fields: &'a StructType, name: &str) -> Option<&'a deltalake::kernel::StructField> {
+    fields.fields().find(|field| field.name().to_lowercase() == name.to_lowercase())
+}
+
+/// The columns of one file as the table's.
+fn fit_file(
+    schema: &SchemaRef,
+    fields: &StructType,
+    added: &[(String, DataType)],
+) -> SqlResult<Vec<datafusion::logical_expr::Expr>> {
+    let given = |name: &str| schema.fields().iter().find(|field| field.name().to_lowercase() == name.to_lowercase());
+    let mut columns = Vec::new();
+    for field in fields.fields() {
+        let value = match given(field.name()) {
+            None => cast_to_type(lit(ScalarValue::Null), field.data_type()),
+            Some(source) => {
+                let from = normal_type(source.data_type())?;
+                let to = crate::databricks::sql::arrow_of_delta(field.data_type())?;
+                if !widens(&from, &to) {
+                    let text = format!(
+                        "Failed to merge fields {} and {}: the file has {}, the table has {}.",
+                        quote(source.name()),
+                        quote(field.name()),
+                        super::type_text_of_arrow(&from)?,
+                        delta_type_text(field.data_type())
+                    );
+                    return Err(SqlError::new("DELTA_FAILED_TO_MERGE_FIELDS", "22005", text));
+                }
+                let column = ident(source.name());
+                if source.data_type() == &to { column } else { datafusion::logical_expr::cast(column, to) }
+            }
+        };
+        let value = if field.is_nullable() { value } else { not_null(value, field.name()) };
+        columns.push(value.alias(field.name()));
+    }
+    for (name, data_type) in added {
+        let delta: deltalake::kernel::DataType = data_type.try_into_kernel()?;
+        let to = crate::databricks::sql::arrow_of_delta(&delta)?;
+        let value = match given(name) {
+            Some(source) => datafusion::logical_expr::cast(ident(source.name()), to),
+            None => datafusion::logical_expr::cast(lit(ScalarValue::Null), to),
+        };
+        columns.push(value.alias(name));
+    }
+    Ok(columns)
+}
+
+/// What a load may turn into what: COPY INTO widens and never reinterprets.
+fn widens(from: &DataType, to: &DataType) -> bool {
+    use DataType as T;
+    match (from, to) {
+        (T::Null, _) => true,
+        (T::Int8, T::Int8 | T::Int16 | T::Int32 | T::Int64)
+        | (T::Int16, T::Int16 | T::Int32 | T::Int64)
+        | (T::Int32, T::Int32 | T::Int64)
+        | (T::Float32, T::Float32 | T::Float64) => true,
+        (T::Decimal128(p1, s1), T::Decimal128(p2, s2)) => {
+            s2 >= s1 && i16::from(*p2) - i16::from(*s2) >= i16::from(*p1) - i16::from(*s1)
+        }
+        (T::Timestamp(_, from), T::Timestamp(_, to)) => from.is_some() == to.is_some(),
+        (T::List(from), T::List(to)) => widens(from.data_type(), to.data_type()),
+        (T::Map(from, _), T::Map(to, _)) => widens(from.data_type(), to.data_type()),
+        (T::Struct(from), T::Struct(to)) => {
+            from.len() == to.len()
+                && from.iter().zip(to).all(|(from, to)| {
+                    // The names of a map's entries differ between writers.
+                    widens(from.data_type(), to.data_type())
+                })
+        }
+        (from, to) => from == to,
+    }
+}
+
+fn schema_mismatch(column: &str, opened: &Opened) -> SqlError {
+    let text = format!(
+        "The schema of the files has a column {} that the table {} lacks. To add it, set the copy option 'mergeSchema' = 'true'.",
+        quote(column),
+        opened.name
+    );
+    SqlError::new("COPY_INTO_SCHEMA_MISMATCH_WITH_TARGET_TABLE", "42KDG", text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_load_widens_and_never_reinterprets() {
+        use arrow::datatypes::TimeUnit::Microsecond;
+        assert!(widens(&DataType::Int8, &DataType::Int64));
+        assert!(!widens(&DataType::Int64, &DataType::Int32));
+        assert!(!widens(&DataType::Utf8, &DataType::Int32));
+        assert!(widens(&DataType::Decimal128(10, 2), &DataType::Decimal128(12, 4)));
+        assert!(!widens(&DataType::Decimal128(10, 2), &DataType::Decimal128(10, 4)));
+        assert!(!widens(
+            &DataType::Timestamp(Microsecond, None),
+            &DataType::Timestamp(Microsecond, Some("UTC".into()))
+        ));
+    }
+
+    #[test]
+    fn a_pattern_does_not_cross_folders() {
+        assert!(glob(b"a/b.parquet", b"*/b.*") && !glob(b"a/b.parquet", b"*.parquet") && glob(b"b1", b"b?"));
+    }
+}

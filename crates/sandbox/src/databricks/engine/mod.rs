@@ -1,0 +1,127 @@
+//! Runs statements: DataFusion reads, delta-rs writes, one fresh snapshot of each table for each statement.
+
+mod catalog;
+mod copy;
+mod ddl;
+mod dml;
+mod insert;
+mod merge;
+mod prepare;
+mod result;
+mod session;
+mod show;
+mod tables;
+mod volumes;
+
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use datafusion::execution::SessionState;
+
+pub(crate) use self::{
+    catalog::{Catalog, FullName, Place, TableEntry, VolumeEntry, now_ms},
+    result::{Outcome, type_name_of_arrow, type_text_of_arrow},
+    show::comment,
+    volumes::VolumePath,
+};
+use super::{
+    error::SqlResult,
+    sql::{Parameters, Statement, lex, parse},
+};
+
+/// The user as whom everything runs.
+pub(crate) const USER: &str = "sandbox@twinhouse.invalid";
+
+/// A statement and where its names are looked up.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) sql: String,
+    pub(crate) parameters: Parameters,
+    pub(crate) place: Place,
+}
+
+/// What a `USE` asks of the session.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Effect {
+    None,
+    Use { catalog: Option<String>, schema: Option<String> },
+}
+
+/// The engine of one workspace. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Engine(Arc<Inner>);
+
+struct Inner {
+    root: PathBuf,
+    catalog: Catalog,
+    base: SessionState,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("root", &self.0.root).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Opens the workspace below `root`, or begins one.
+    pub(crate) fn open(root: &Path) -> io::Result<Self> {
+        let catalog = Catalog::open(root)?;
+        let root = root.canonicalize()?;
+        Ok(Self(Arc::new(Inner { root, catalog, base: session::base_state() })))
+    }
+
+    /// What exists.
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.0.catalog
+    }
+
+    /// Runs one statement. Dropping the future, or the stream it answers, stops the work; a write that has not
+    /// committed leaves the table as it was.
+    pub(crate) async fn run(&self, request: &Request) -> SqlResult<(Outcome, Effect)> {
+        let lexed = request.parameters.bind(lex(&request.sql)?)?;
+        let statement = parse(&lexed)?;
+        let place = &request.place;
+        let outcome = match &statement {
+            Statement::Query(_) => self.query(&lexed, &statement, place).await?,
+            Statement::DescribeQuery(_) => self.describe_query(&lexed, &statement, place).await?,
+            Statement::CreateTable(create) if create.query.is_some() => {
+                self.create_table_as(&lexed, &statement, create, place).await?
+            }
+            Statement::CreateTable(create) => self.create_table(create, place).await?,
+            Statement::DropTable { name, if_exists } => self.drop_table(name, *if_exists, place).await?,
+            Statement::CreateCatalog { name, if_not_exists, comment } => {
+                self.create_catalog(name, *if_not_exists, comment.clone())?
+            }
+            Statement::DropCatalog { name, if_exists, cascade } => self.drop_catalog(name, *if_exists, *cascade)?,
+            Statement::CreateSchema { name, if_not_exists, comment } => {
+                self.create_schema(name, *if_not_exists, comment.clone(), place)?
+            }
+            Statement::DropSchema { name, if_exists, cascade } => {
+                self.drop_schema(name, *if_exists, *cascade, place)?
+            }
+            Statement::CreateVolume { name, if_not_exists, comment } => {
+                self.create_volume(name, *if_not_exists, comment.clone(), place)?
+            }
+            Statement::DropVolume { name, if_exists } => self.drop_volume(name, *if_exists, place)?,
+            Statement::Insert(insert) => self.insert(&lexed, &statement, insert, place).await?,
+            Statement::Update { .. } => self.update(&lexed, &statement, place).await?,
+            Statement::Delete { .. } => self.delete(&lexed, &statement, place).await?,
+            Statement::Truncate { table } => self.truncate(table, place).await?,
+            Statement::Merge(merge) => self.merge(&lexed, &statement, merge, place).await?,
+            Statement::CopyInto(copy) => self.copy_into(&lexed, &statement, copy, place).await?,
+            Statement::Show(show) => self.show(show, place).await?,
+            Statement::DescribeTable { table } => self.describe_table(table, place).await?,
+            Statement::UseCatalog { name } => return self.use_catalog(name),
+            Statement::UseSchema { name } => return self.use_schema(name, place),
+            Statement::Set { name, value } => self.set(name, value)?,
+        };
+        Ok((outcome, Effect::None))
+    }
+}
+
+#[cfg(test)]
+mod tests;

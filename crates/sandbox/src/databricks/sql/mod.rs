@@ -1,0 +1,35 @@
+//! The statement front: Databricks SQL text to statements that the engine can run.
+//!
+//! `text -> lexer -> tokens -> parser -> Statement`; expressions and queries are sqlparser's, so that DataFusion can
+//! plan them, everything around them is recognised here.
+
+mod arithmetic;
+mod ast;
+mod cast;
+mod decimal;
+mod dialect;
+mod functions;
+mod lexer;
+mod names;
+mod params;
+mod parser;
+mod rewrite;
+mod types;
+mod udf;
+
+pub(crate) use self::{
+    arithmetic::Arithmetic,
+    ast::{
+        ColumnSpec, CopyInto, CopySource, CreateTable, Identifier, Insert, InsertMode, Merge, MergeAction, MergeClause,
+        MergeKind, ObjectPath, SchemaFilter, Show, Statement, TableFilter,
+    },
+    cast::{date_and_time, java_float},
+    functions::CallContext,
+    lexer::{Lexed, lex},
+    names::Spelling,
+    params::{Parameter, Parameters},
+    parser::parse,
+    rewrite::{DUPLICATE, Rewriter, TableUse, display_names, find_tables, relation_name},
+    types::{SqlTypes, arrow_of_delta, delta_type_text},
+    udf::{cast_to_type, not_null, scalar_functions},
+};

@@ -1,0 +1,150 @@
+//! `CREATE` and `DROP`
+
+use datafusion::sql::sqlparser::tokenizer::Token;
+
+use super::{Parsed, StatementParser, refuse};
+use crate::databricks::sql::{
+    ast::{ColumnSpec, CreateTable, Statement},
+    types::parse_type,
+};
+
+impl StatementParser {
+    pub(super) fn create(&mut self) -> Parsed<Statement> {
+        self.words(&["CREATE"])?;
+        let or_replace = self.accept(&["OR", "REPLACE"]);
+        if self.accept(&["TABLE"]) {
+            return self.create_table(or_replace);
+        }
+        if or_replace {
+            return refuse("CREATE OR REPLACE of anything but a table");
+        }
+        if self.accept(&["CATALOG"]) {
+            let (if_not_exists, name) = (self.accept(&["IF", "NOT", "EXISTS"]), self.path()?);
+            return Ok(Statement::CreateCatalog { name, if_not_exists, comment: self.comment()? });
+        }
+        if self.accept(&["SCHEMA"]) || self.accept(&["DATABASE"]) {
+            let (if_not_exists, name) = (self.accept(&["IF", "NOT", "EXISTS"]), self.path()?);
+            return Ok(Statement::CreateSchema { name, if_not_exists, comment: self.comment()? });
+        }
+        if self.accept(&["VOLUME"]) {
+            let (if_not_exists, name) = (self.accept(&["IF", "NOT", "EXISTS"]), self.path()?);
+            return Ok(Statement::CreateVolume { name, if_not_exists, comment: self.comment()? });
+        }
+        let next = self.inner.peek_token();
+        match &next.token {
+            Token::Word(word) => refuse(&format!("CREATE {}", word.value.to_ascii_uppercase())),
+            _ => self.inner.expected("TABLE, SCHEMA, CATALOG or VOLUME", next),
+        }
+    }
+
+    fn comment(&mut self) -> Parsed<Option<String>> {
+        if self.accept(&["COMMENT"]) { self.text().map(Some) } else { Ok(None) }
+    }
+
+    fn create_table(&mut self, or_replace: bool) -> Parsed<Statement> {
+        let if_not_exists = self.accept(&["IF", "NOT", "EXISTS"]);
+        let mut table = CreateTable {
+            name: self.path()?,
+            or_replace,
+            if_not_exists,
+            columns: Vec::new(),
+            partitions: Vec::new(),
+            properties: Vec::new(),
+            comment: None,
+            query: None,
+        };
+        if self.inner.consume_token(&Token::LParen) {
+            loop {
+                table.columns.push(self.column()?);
+                if !self.inner.consume_token(&Token::Comma) {
+                    break;
+                }
+            }
+            self.inner.expect_token(&Token::RParen)?;
+        }
+        loop {
+            if self.accept(&["USING"]) {
+                let format = self.inner.parse_identifier()?.value;
+                if !format.eq_ignore_ascii_case("delta") {
+                    return refuse(&format!("CREATE TABLE … USING {}", format.to_ascii_uppercase()));
+                }
+            } else if self.accept(&["PARTITIONED", "BY"]) {
+                table.partitions = self.names()?;
+            } else if self.accept(&["COMMENT"]) {
+                table.comment = Some(self.text()?);
+            } else if self.accept(&["TBLPROPERTIES"]) {
+                table.properties = self.options()?;
+            } else if self.accept(&["AS"]) || self.peek_word(0, "SELECT") || self.peek_word(0, "WITH") {
+                table.query = Some(self.query()?);
+                break;
+            } else {
+                break;
+            }
+        }
+        for word in ["CLUSTER", "LOCATION", "OPTIONS", "SHALLOW", "DEEP", "CLONE", "LIKE", "DEFAULT", "COPY"] {
+            if self.peek_word(0, word) {
+                return refuse(&format!("CREATE TABLE … {word}"));
+            }
+        }
+        Ok(Statement::CreateTable(Box::new(table)))
+    }
+
+    fn column(&mut self) -> Parsed<ColumnSpec> {
+        for word in ["CONSTRAINT", "PRIMARY", "FOREIGN", "CHECK"] {
+            if self.peek_word(0, word) && !matches!(self.inner.peek_nth_token(1).token, Token::Comma | Token::RParen) {
+                let key = ["KEY", "("]
+                    .iter()
+                    .any(|next| self.inner.peek_nth_token(1).token.to_string().eq_ignore_ascii_case(next));
+                if key || word == "CONSTRAINT" && self.inner.peek_nth_token(2).token.to_string().len() > 4 {
+                    return refuse(&format!("a {word} in CREATE TABLE"));
+                }
+            }
+        }
+        let name = self.inner.parse_identifier()?.value;
+        let data_type = parse_type(&mut self.inner)?;
+        let mut column = ColumnSpec { name, data_type, nullable: true, comment: None };
+        loop {
+            if self.accept(&["NOT", "NULL"]) {
+                column.nullable = false;
+            } else if self.accept(&["COMMENT"]) {
+                column.comment = Some(self.text()?);
+            } else {
+                break;
+            }
+        }
+        for word in ["DEFAULT", "GENERATED", "COLLATE", "PRIMARY", "CONSTRAINT", "MASK", "CHECK"] {
+            if self.peek_word(0, word) {
+                return refuse(&format!("{word} of a column"));
+            }
+        }
+        Ok(column)
+    }
+
+    pub(super) fn drop(&mut self) -> Parsed<Statement> {
+        self.words(&["DROP"])?;
+        let kind = self.inner.next_token();
+        let name = kind.token.to_string().to_ascii_uppercase();
+        let if_exists = self.accept(&["IF", "EXISTS"]);
+        match name.as_str() {
+            "TABLE" => Ok(Statement::DropTable { name: self.path()?, if_exists }),
+            "VOLUME" => Ok(Statement::DropVolume { name: self.path()?, if_exists }),
+            "SCHEMA" | "DATABASE" => {
+                let name = self.path()?;
+                Ok(Statement::DropSchema { name, if_exists, cascade: self.cascade() })
+            }
+            "CATALOG" => {
+                let name = self.path()?;
+                Ok(Statement::DropCatalog { name, if_exists, cascade: self.cascade() })
+            }
+            "VIEW" | "FUNCTION" | "CONNECTION" | "SHARE" | "RECIPIENT" | "STREAMING" | "MATERIALIZED" => {
+                refuse(&format!("DROP {name}"))
+            }
+            _ => self.inner.expected("TABLE, SCHEMA, CATALOG or VOLUME", kind),
+        }
+    }
+
+    fn cascade(&mut self) -> bool {
+        self.accept(&["RESTRICT"]);
+        self.accept(&["CASCADE"])
+    }
+}

@@ -1,0 +1,121 @@
+//! `SHOW` and `DESCRIBE`
+
+use datafusion::sql::sqlparser::tokenizer::Token;
+
+use super::{Parsed, StatementParser, refuse};
+use crate::databricks::sql::ast::{ObjectPath, SchemaFilter, Show, Statement, TableFilter};
+
+impl StatementParser {
+    pub(super) fn show(&mut self) -> Parsed<Statement> {
+        self.words(&["SHOW"])?;
+        let kind = self.inner.next_token();
+        let show = match kind.token.to_string().to_ascii_uppercase().as_str() {
+            "CATALOGS" => Show::Catalogs { like: self.like()? },
+            "SCHEMAS" | "DATABASES" => {
+                let catalog = if self.in_or_from() {
+                    self.accept(&["CATALOG"]);
+                    Some(self.inner.parse_identifier()?.value)
+                } else {
+                    None
+                };
+                Show::Schemas { catalog, like: self.like()? }
+            }
+            "TABLES" => self.show_tables()?,
+            "COLUMNS" => self.show_columns()?,
+            "VOLUMES" => {
+                let schema = if self.in_or_from() { Some(self.path()?) } else { None };
+                Show::Volumes { schema }
+            }
+            word @ ("VIEWS" | "FUNCTIONS" | "PARTITIONS" | "TBLPROPERTIES" | "CREATE" | "GRANTS" | "KEYS"
+            | "FOREIGN" | "TABLE") => {
+                return refuse(&format!("SHOW {word}"));
+            }
+            _ => return self.inner.expected("CATALOGS, SCHEMAS, TABLES, COLUMNS or VOLUMES", kind),
+        };
+        Ok(Statement::Show(show))
+    }
+
+    fn in_or_from(&mut self) -> bool {
+        self.accept(&["IN"]) || self.accept(&["FROM"])
+    }
+
+    fn like(&mut self) -> Parsed<Option<String>> {
+        let named = self.accept(&["LIKE"]);
+        let literal = matches!(self.inner.peek_token().token, Token::SingleQuotedString(_));
+        if named || literal { self.text().map(Some) } else { Ok(None) }
+    }
+
+    /// `IN CATALOG c [SCHEMA LIKE 'p'] [LIKE 'q']`, `IN ALL CATALOGS …` or `IN [c.]s [LIKE 'q']`.
+    fn show_tables(&mut self) -> Parsed<Show> {
+        if !self.in_or_from() {
+            return Ok(Show::Tables { catalog: None, schema: SchemaFilter::Current, like: self.like()? });
+        }
+        if self.accept(&["CATALOG"]) {
+            let catalog = Some(self.inner.parse_identifier()?.value);
+            let schema = if self.accept(&["SCHEMA"]) { self.schema_like()? } else { SchemaFilter::All };
+            return Ok(Show::Tables { catalog, schema, like: self.like()? });
+        }
+        let (catalog, schema) = split(self.path()?);
+        Ok(Show::Tables { catalog, schema: SchemaFilter::Named(schema), like: self.like()? })
+    }
+
+    fn schema_like(&mut self) -> Parsed<SchemaFilter> {
+        self.words(&["LIKE"])?;
+        self.text().map(SchemaFilter::Like)
+    }
+
+    /// `IN CATALOG c [SCHEMA LIKE 'p'] [TABLE LIKE 'q'] [LIKE 'r']` or `IN [[c.]s.]t`.
+    fn show_columns(&mut self) -> Parsed<Show> {
+        if !self.in_or_from() {
+            self.words(&["IN"])?;
+        }
+        if self.accept(&["CATALOG"]) {
+            let catalog = Some(self.inner.parse_identifier()?.value);
+            let schema = if self.accept(&["SCHEMA"]) { self.schema_like()? } else { SchemaFilter::All };
+            let table = if self.accept(&["TABLE"]) {
+                self.words(&["LIKE"])?;
+                TableFilter::Like(self.text()?)
+            } else {
+                TableFilter::All
+            };
+            return Ok(Show::Columns { catalog, schema, table, like: self.like()? });
+        }
+        let mut parts = self.path()?.0;
+        let table = parts.pop().unwrap_or_default();
+        let (catalog, schema) = match parts.is_empty() {
+            true => (None, SchemaFilter::Current),
+            false => {
+                let (catalog, schema) = split(ObjectPath(parts));
+                (catalog, SchemaFilter::Named(schema))
+            }
+        };
+        Ok(Show::Columns { catalog, schema, table: TableFilter::Named(table), like: None })
+    }
+
+    pub(super) fn describe(&mut self) -> Parsed<Statement> {
+        self.inner.next_token();
+        if self.accept(&["QUERY"]) || self.peek_word(0, "SELECT") || self.peek_word(0, "WITH") {
+            return self.query().map(Statement::DescribeQuery);
+        }
+        for word in ["HISTORY", "DETAIL", "SCHEMA", "DATABASE", "CATALOG", "FUNCTION", "VOLUME"] {
+            if self.peek_word(0, word) && matches!(self.inner.peek_nth_token(1).token, Token::Word(_)) {
+                return refuse(&format!("DESCRIBE {word}"));
+            }
+        }
+        self.accept(&["TABLE"]);
+        if !self.accept(&["EXTENDED"]) {
+            self.accept(&["FORMATTED"]);
+        }
+        let table = self.path()?;
+        if self.accept(&["AS", "JSON"]) {
+            return refuse("DESCRIBE … AS JSON");
+        }
+        Ok(Statement::DescribeTable { table })
+    }
+}
+
+fn split(path: ObjectPath) -> (Option<String>, String) {
+    let mut parts = path.0.into_iter().rev();
+    let schema = parts.next().unwrap_or_default();
+    (parts.next(), schema)
+}

@@ -1,0 +1,466 @@
+//! The functions that DataFusion lacks or answers differently.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray, BinaryArray, Float64Array, Int64Array, StringArray},
+    compute::kernels::numeric,
+    datatypes::{DataType, Field, FieldRef, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType},
+    error::ArrowError,
+};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use chrono::{DateTime, Datelike, NaiveDateTime, Timelike};
+use datafusion::{
+    common::{Result as EngineResult, ScalarValue},
+    logical_expr::{
+        ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+        expr::ScalarFunction,
+    },
+};
+
+use super::{
+    cast::{cast_array, date_of_days, days, try_zip},
+    decimal::{self, Op, divide_by_zero},
+    dialect::{CAST, TRY_CAST},
+    types::{arrow_of_delta, delta_type_text, type_of_text},
+};
+use crate::databricks::error::{SqlError, SqlResult};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    Cast,
+    TryCast,
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Remainder,
+    IntDivide,
+    Decimal(Op),
+    Substring,
+    Days,
+    Date,
+    Moment,
+    TypeOf,
+    Hex,
+    Unhex,
+    Base64,
+    Unbase64,
+    DateFormat,
+    RaiseError,
+    NotNull,
+}
+
+/// Those that can be called by name.
+const NAMED: &[Kind] = &[
+    Kind::Cast,
+    Kind::TryCast,
+    Kind::IntDivide,
+    Kind::Substring,
+    Kind::Days,
+    Kind::Date,
+    Kind::Moment,
+    Kind::TypeOf,
+    Kind::Hex,
+    Kind::Unhex,
+    Kind::Base64,
+    Kind::Unbase64,
+    Kind::DateFormat,
+    Kind::RaiseError,
+];
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Cast => CAST,
+            Self::TryCast => TRY_CAST,
+            Self::Add => "__add",
+            Self::Subtract => "__subtract",
+            Self::Multiply => "__multiply",
+            Self::Divide => "__divide",
+            Self::Remainder => "__remainder",
+            Self::IntDivide => "__int_div",
+            Self::Decimal(Op::Add) => "__decimal_add",
+            Self::Decimal(Op::Subtract) => "__decimal_subtract",
+            Self::Decimal(Op::Multiply) => "__decimal_multiply",
+            Self::Decimal(Op::Divide) => "__decimal_divide",
+            Self::Substring => "__substring",
+            Self::Days => "__days",
+            Self::Date => "__date",
+            Self::Moment => "__moment",
+            Self::TypeOf => "__typeof",
+            Self::Hex => "hex",
+            Self::Unhex => "unhex",
+            Self::Base64 => "base64",
+            Self::Unbase64 => "unbase64",
+            Self::DateFormat => "date_format",
+            Self::RaiseError => "raise_error",
+            Self::NotNull => "__not_null",
+        }
+    }
+
+    fn returns(self, arguments: &[FieldRef], literals: &[Option<&ScalarValue>]) -> SqlResult<DataType> {
+        let first = arguments.first().map_or(&DataType::Null, |field| field.data_type());
+        Ok(match self {
+            Self::Cast | Self::TryCast => {
+                let Some(Some(Some(text))) =
+                    literals.get(1).map(|literal| literal.map(|literal| literal.try_as_str().flatten()))
+                else {
+                    return Err(SqlError::internal("a cast without a type"));
+                };
+                arrow_of_delta(&type_of_text(text)?)?
+            }
+            Self::Add | Self::Subtract | Self::Multiply | Self::Remainder => first.clone(),
+            Self::Divide => DataType::Float64,
+            Self::IntDivide => DataType::Int64,
+            Self::Decimal(op) => {
+                let shapes: Vec<_> =
+                    arguments.iter().filter_map(|field| decimal::shape_of(field.data_type())).collect();
+                let [left, right] = shapes[..] else {
+                    return Err(SqlError::internal("decimal arithmetic on other types"));
+                };
+                let (precision, scale) = decimal::result_shape(op, left, right);
+                DataType::Decimal128(precision, scale)
+            }
+            Self::Substring if matches!(first, DataType::Binary) => DataType::Binary,
+            Self::Substring | Self::TypeOf | Self::Hex | Self::Base64 | Self::DateFormat => DataType::Utf8,
+            Self::Days => DataType::Int32,
+            Self::Date => DataType::Date32,
+            Self::Moment => match first {
+                DataType::Date32 | DataType::Timestamp(..) => first.clone(),
+                _ => moment(),
+            },
+            Self::Unhex | Self::Unbase64 => DataType::Binary,
+            Self::RaiseError => DataType::Null,
+            Self::NotNull => first.clone(),
+        })
+    }
+
+    fn compute(self, args: &[ArrayRef], arguments: &[FieldRef], to: &DataType) -> SqlResult<ArrayRef> {
+        let argument = |index: usize| args.get(index).ok_or_else(|| SqlError::internal("an argument is missing"));
+        match self {
+            Self::Cast | Self::TryCast => cast_array(argument(0)?, to, self == Self::TryCast),
+            Self::Add => checked(numeric::add(argument(0)?, argument(1)?)),
+            Self::Subtract => checked(numeric::sub(argument(0)?, argument(1)?)),
+            Self::Multiply => checked(numeric::mul(argument(0)?, argument(1)?)),
+            Self::Remainder => match numeric::rem(argument(0)?, argument(1)?) {
+                Err(ArrowError::DivideByZero) => Err(SqlError::new(
+                    "REMAINDER_BY_ZERO",
+                    "22012",
+                    "Remainder by zero. Use `try_mod` to tolerate divisor being 0 and return NULL instead.",
+                )),
+                other => checked(other),
+            },
+            Self::Divide => {
+                let quotient: Float64Array = try_zip::<Float64Type, Float64Type>(
+                    argument(0)?.as_primitive(),
+                    argument(1)?.as_primitive(),
+                    |a, b| if b == 0.0 { Err(divide_by_zero()) } else { Ok(a / b) },
+                )?;
+                Ok(Arc::new(quotient))
+            }
+            Self::IntDivide => {
+                let (left, right) = (cast_array(argument(0)?, to, false)?, cast_array(argument(1)?, to, false)?);
+                let quotient: Int64Array =
+                    try_zip::<Int64Type, Int64Type>(left.as_primitive(), right.as_primitive(), |a, b| match b {
+                        0 => Err(divide_by_zero()),
+                        b => a.checked_div(b).ok_or_else(overflow),
+                    })?;
+                Ok(Arc::new(quotient))
+            }
+            Self::Decimal(op) => decimal::compute(op, argument(0)?, argument(1)?),
+            Self::Substring => {
+                let from = cast_array(argument(1)?, &DataType::Int64, false)?;
+                let length = args.get(2).map(|length| cast_array(length, &DataType::Int64, false)).transpose()?;
+                substring(argument(0)?, from.as_primitive(), length.as_ref().map(|length| length.as_primitive()))
+            }
+            Self::Days => days(argument(0)?),
+            Self::Date => date_of_days(argument(0)?),
+            Self::Moment => cast_array(argument(0)?, to, false),
+            Self::TypeOf => {
+                let text = super::super::engine::type_text_of_arrow(arguments[0].data_type())?.to_lowercase();
+                Ok(Arc::new(StringArray::from(vec![text; argument(0)?.len()])))
+            }
+            Self::Hex => hex(argument(0)?),
+            Self::Unhex => Ok(Arc::new(decode(argument(0)?, unhex)?)),
+            Self::Base64 => {
+                let bytes = cast_array(argument(0)?, &DataType::Binary, false)?;
+                let texts: StringArray = bytes
+                    .as_binary::<i32>()
+                    .iter()
+                    .map(|bytes| bytes.map(|bytes| BASE64_STANDARD.encode(bytes)))
+                    .collect();
+                Ok(Arc::new(texts))
+            }
+            Self::Unbase64 => Ok(Arc::new(decode(argument(0)?, |text| BASE64_STANDARD.decode(text).ok())?)),
+            Self::DateFormat => {
+                let micros = cast_array(argument(0)?, &moment(), false)?;
+                let patterns = cast_array(argument(1)?, &DataType::Utf8, false)?;
+                date_format(&micros, patterns.as_string())
+            }
+            Self::NotNull => {
+                let value = argument(0)?;
+                if value.null_count() == 0 {
+                    return Ok(Arc::clone(value));
+                }
+                let names = cast_array(argument(1)?, &DataType::Utf8, false)?;
+                let text = format!("NOT NULL constraint violated for column: {}.", names.as_string::<i32>().value(0));
+                Err(SqlError::new("DELTA_NOT_NULL_CONSTRAINT_VIOLATED", "23502", text))
+            }
+            Self::RaiseError => {
+                let texts = cast_array(argument(0)?, &DataType::Utf8, false)?;
+                let text = if texts.is_empty() { "" } else { texts.as_string::<i32>().value(0) };
+                Err(SqlError::new("USER_RAISED_EXCEPTION", "P0001", text))
+            }
+        }
+    }
+}
+
+fn moment() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+fn checked(result: Result<ArrayRef, ArrowError>) -> SqlResult<ArrayRef> {
+    result.map_err(|error| match error {
+        ArrowError::ArithmeticOverflow(_) => overflow(),
+        other => other.into(),
+    })
+}
+
+fn overflow() -> SqlError {
+    SqlError::new(
+        "ARITHMETIC_OVERFLOW",
+        "22003",
+        "The result does not fit the type. Use 'try_' functions to tolerate overflow and return NULL instead.",
+    )
+}
+
+/// One function of ours.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Function {
+    kind: Kind,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Function {
+    fn name(&self) -> &str {
+        self.kind.name()
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, types: &[DataType]) -> EngineResult<DataType> {
+        let fields: Vec<FieldRef> =
+            types.iter().map(|data_type| Arc::new(Field::new("", data_type.clone(), true))).collect();
+        Ok(self.kind.returns(&fields, &[])?)
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> EngineResult<FieldRef> {
+        let data_type = self.kind.returns(args.arg_fields, args.scalar_arguments)?;
+        Ok(Arc::new(Field::new(self.name(), data_type, true)))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> EngineResult<ColumnarValue> {
+        let scalar = args.args.iter().all(|value| matches!(value, ColumnarValue::Scalar(_)));
+        let rows = if scalar { 1 } else { args.number_rows };
+        let to = args.return_field.data_type().clone();
+        let arrays: Vec<ArrayRef> = args
+            .args
+            .into_iter()
+            .enumerate()
+            .map(|(index, value)| match value {
+                // The type of a cast is not worth a column.
+                value @ ColumnarValue::Scalar(_)
+                    if index == 1 && matches!(self.kind, Kind::Cast | Kind::TryCast | Kind::NotNull) =>
+                {
+                    value.into_array(1)
+                }
+                value => value.into_array(rows),
+            })
+            .collect::<EngineResult<_>>()?;
+        let computed = self.kind.compute(&arrays, &args.arg_fields, &to)?;
+        if scalar {
+            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&computed, 0)?));
+        }
+        Ok(ColumnarValue::Array(computed))
+    }
+}
+
+/// The function of a kind.
+pub(super) fn function(kind: Kind) -> ScalarUDF {
+    let volatility = if kind == Kind::RaiseError { Volatility::Volatile } else { Volatility::Immutable };
+    ScalarUDF::new_from_impl(Function { kind, signature: Signature::variadic_any(volatility) })
+}
+
+/// All that a query may call.
+pub(crate) fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
+    NAMED.iter().map(|kind| Arc::new(function(*kind))).collect()
+}
+
+/// `CAST(expr AS to)`
+pub(super) fn cast_to(expr: Expr, to: &str) -> Expr {
+    let to = Expr::Literal(ScalarValue::Utf8(Some(to.to_owned())), None);
+    Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(function(Kind::Cast)), vec![expr, to]))
+}
+
+/// [`cast_to`] for a type of a table.
+pub(crate) fn cast_to_type(expr: Expr, to: &deltalake::kernel::DataType) -> Expr {
+    cast_to(expr, &delta_type_text(to))
+}
+
+/// The value, or an error if it is NULL.
+pub(crate) fn not_null(expr: Expr, column: &str) -> Expr {
+    let column = Expr::Literal(ScalarValue::Utf8(Some(column.to_owned())), None);
+    Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(function(Kind::NotNull)), vec![expr, column]))
+}
+
+/// Counts characters from 1, from the end if negative; 0 counts as 1.
+fn substring(values: &ArrayRef, from: &Int64Array, length: Option<&Int64Array>) -> SqlResult<ArrayRef> {
+    let bounds = |row: usize, size: i64| -> Option<(usize, usize)> {
+        if from.is_null(row) || length.is_some_and(|length| length.is_null(row)) {
+            return None;
+        }
+        let start = match from.value(row) {
+            0 => 0,
+            at if at > 0 => at - 1,
+            at => size + at,
+        };
+        let end = length.map_or(size, |length| start.saturating_add(length.value(row)));
+        let start = start.clamp(0, size);
+        Some((start as usize, end.clamp(start, size) as usize))
+    };
+    if let DataType::Binary = values.data_type() {
+        let bytes = values.as_binary::<i32>();
+        let cut: BinaryArray = bytes
+            .iter()
+            .enumerate()
+            .map(|(row, bytes)| {
+                let bytes = bytes?;
+                let (start, end) = bounds(row, bytes.len() as i64)?;
+                Some(&bytes[start..end])
+            })
+            .collect();
+        return Ok(Arc::new(cut));
+    }
+    let texts = cast_array(values, &DataType::Utf8, false)?;
+    let cut: StringArray = texts
+        .as_string::<i32>()
+        .iter()
+        .enumerate()
+        .map(|(row, text)| {
+            let text = text?;
+            let (start, end) = bounds(row, text.chars().count() as i64)?;
+            Some(text.chars().skip(start).take(end - start).collect::<String>())
+        })
+        .collect();
+    Ok(Arc::new(cut))
+}
+
+fn hex(values: &ArrayRef) -> SqlResult<ArrayRef> {
+    let texts: StringArray = if values.data_type().is_integer() {
+        let numbers = cast_array(values, &DataType::Int64, false)?;
+        numbers.as_primitive::<Int64Type>().iter().map(|number| number.map(|number| format!("{number:X}"))).collect()
+    } else {
+        let bytes = cast_array(values, &DataType::Binary, false)?;
+        let text = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>();
+        bytes.as_binary::<i32>().iter().map(|bytes| bytes.map(text)).collect()
+    };
+    Ok(Arc::new(texts))
+}
+
+fn decode(values: &ArrayRef, decode: impl Fn(&str) -> Option<Vec<u8>>) -> SqlResult<BinaryArray> {
+    let texts = cast_array(values, &DataType::Utf8, false)?;
+    Ok(texts.as_string::<i32>().iter().map(|text| text.and_then(&decode)).collect())
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let padded = if text.len() % 2 == 1 { format!("0{text}") } else { text.to_owned() };
+    if !padded.is_ascii() {
+        return None;
+    }
+    (0..padded.len()).step_by(2).map(|at| u8::from_str_radix(&padded[at..at + 2], 16).ok()).collect()
+}
+
+fn date_format(micros: &ArrayRef, patterns: &StringArray) -> SqlResult<ArrayRef> {
+    let micros = micros.as_primitive::<TimestampMicrosecondType>();
+    let mut texts = Vec::with_capacity(micros.len());
+    for row in 0..micros.len() {
+        if micros.is_null(row) || patterns.is_null(row) {
+            texts.push(None);
+            continue;
+        }
+        let moment = DateTime::from_timestamp_micros(micros.value(row)).map(|moment| moment.naive_utc());
+        texts.push(moment.map(|moment| java_format(&moment, patterns.value(row))).transpose()?);
+    }
+    Ok(Arc::new(StringArray::from(texts)))
+}
+
+/// Java's date patterns, as far as they are numbers, names in English and quoted text.
+fn java_format(moment: &NaiveDateTime, pattern: &str) -> SqlResult<String> {
+    let mut out = String::new();
+    let mut rest = pattern.chars().peekable();
+    while let Some(c) = rest.next() {
+        if c == '\'' {
+            let mut text = String::new();
+            while let Some(c) = rest.next_if(|c| *c != '\'') {
+                text.push(c);
+            }
+            rest.next();
+            out.push_str(if text.is_empty() { "'" } else { &text });
+            continue;
+        }
+        if !c.is_ascii_alphabetic() {
+            out.push(c);
+            continue;
+        }
+        let mut width = 1;
+        while rest.next_if_eq(&c).is_some() {
+            width += 1;
+        }
+        let padded = |number: u32| format!("{number:0width$}");
+        let hour12 = moment.hour12().1;
+        out.push_str(&match (c, width) {
+            ('y', 2) => format!("{:02}", moment.year().rem_euclid(100)),
+            ('y', _) => format!("{:0width$}", moment.year()),
+            ('M' | 'L', 1 | 2) => padded(moment.month()),
+            ('M' | 'L', 3) => moment.format("%b").to_string(),
+            ('M' | 'L', 4) => moment.format("%B").to_string(),
+            ('d', 1 | 2) => padded(moment.day()),
+            ('D', 1..=3) => padded(moment.ordinal()),
+            ('H', 1 | 2) => padded(moment.hour()),
+            ('h', 1 | 2) => padded(hour12),
+            ('m', 1 | 2) => padded(moment.minute()),
+            ('s', 1 | 2) => padded(moment.second()),
+            ('S', 1..=9) => format!("{:09}", moment.nanosecond())[..width].to_owned(),
+            ('a', 1) => if moment.hour() < 12 { "AM" } else { "PM" }.to_owned(),
+            ('E', 1..=3) => moment.format("%a").to_string(),
+            ('E', 4) => moment.format("%A").to_string(),
+            _ => return Err(SqlError::unsupported(format_args!("the date pattern '{pattern}'"))),
+        });
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn java_patterns_print_or_are_refused() {
+        let moment = DateTime::from_timestamp_micros(1_704_164_645_678_900).unwrap().naive_utc();
+        let format = |pattern: &str| java_format(&moment, pattern);
+        assert_eq!(format("yyyy-MM-dd'T'HH:mm:ss.SSSSSS").unwrap(), "2024-01-02T03:04:05.678900");
+        assert_eq!(format("d MMM yy, EEEE h a").unwrap(), "2 Jan 24, Tuesday 3 AM");
+        assert_eq!(format("w").unwrap_err().class(), "UNSUPPORTED_FEATURE");
+    }
+
+    #[test]
+    fn a_substring_counts_characters_from_either_end() {
+        let texts: ArrayRef = Arc::new(StringArray::from(vec!["añ😀de"; 4]));
+        let cut =
+            substring(&texts, &Int64Array::from(vec![2, 0, -2, 9]), Some(&Int64Array::from(vec![2, 1, 5, 1]))).unwrap();
+        assert_eq!(cut.as_string::<i32>().iter().flatten().collect::<Vec<_>>(), ["ñ😀", "a", "de", ""]);
+    }
+}

@@ -1,0 +1,293 @@
+//! The statements of the workspace and their states.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use tokio::{sync::watch, task::AbortHandle};
+
+use super::{answer::Answer, spool::Shape};
+use crate::databricks::error::SqlError;
+
+/// A running statement that nobody asks about is closed after 15 minutes.
+const POLL_EVERY: Duration = Duration::from_secs(15 * 60);
+/// Results can be fetched for an hour.
+const KEEP_RESULT: Duration = Duration::from_secs(60 * 60);
+/// Everything is forgotten after 12 hours.
+const KEEP_STATEMENT: Duration = Duration::from_secs(12 * 60 * 60);
+
+#[derive(Clone, Debug)]
+pub(crate) enum State {
+    Pending,
+    Running,
+    Succeeded(Arc<Answer>),
+    Failed(SqlError),
+    Canceled,
+    Closed,
+}
+
+impl State {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Running => "RUNNING",
+            Self::Succeeded(_) => "SUCCEEDED",
+            Self::Failed(_) => "FAILED",
+            Self::Canceled => "CANCELED",
+            Self::Closed => "CLOSED",
+        }
+    }
+
+    pub(crate) fn is_terminal(&self) -> bool {
+        !matches!(self, Self::Pending | Self::Running)
+    }
+}
+
+/// What a test may know about a statement.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct StatementReport {
+    pub(crate) id: String,
+    pub(crate) state: &'static str,
+    pub(crate) sql: String,
+    pub(crate) submitted: SystemTime,
+    pub(crate) ended: Option<SystemTime>,
+}
+
+/// One statement.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) id: String,
+    pub(crate) sql: String,
+    pub(crate) shape: Shape,
+    submitted: SystemTime,
+    state: watch::Sender<State>,
+    times: Mutex<Times>,
+    task: Mutex<Option<AbortHandle>>,
+    folder: PathBuf,
+}
+
+#[derive(Debug)]
+struct Times {
+    asked: SystemTime,
+    ended: Option<SystemTime>,
+}
+
+impl Entry {
+    pub(crate) fn state(&self) -> State {
+        self.state.borrow().clone()
+    }
+
+    /// Moves on, unless the statement has ended already. True if it did.
+    pub(super) fn advance(&self, next: State) -> bool {
+        let ends = next.is_terminal();
+        let moved = self.state.send_if_modified(|state| {
+            if state.is_terminal() {
+                return false;
+            }
+            *state = next;
+            true
+        });
+        if moved && ends {
+            lock(&self.times).ended = Some(SystemTime::now());
+        }
+        moved
+    }
+
+    /// Waits for the end, at most so long.
+    pub(crate) async fn wait(&self, limit: Duration) -> State {
+        let mut states = self.state.subscribe();
+        let ended = tokio::time::timeout(limit, states.wait_for(State::is_terminal)).await;
+        match ended {
+            Ok(Ok(state)) => state.clone(),
+            _ => self.state(),
+        }
+    }
+
+    pub(super) fn attach(&self, task: AbortHandle) {
+        *lock(&self.task) = Some(task);
+        if self.state.borrow().is_terminal() {
+            self.abort();
+        }
+    }
+
+    /// Stops the work. What has ended stays as it is.
+    pub(crate) fn cancel(&self) {
+        if self.advance(State::Canceled) {
+            self.abort();
+            self.remove_files();
+        }
+    }
+
+    /// Ends the statement and forgets its result.
+    pub(crate) fn close(&self) {
+        self.abort();
+        self.state.send_replace(State::Closed);
+        let mut times = lock(&self.times);
+        times.ended.get_or_insert_with(SystemTime::now);
+        drop(times);
+        self.remove_files();
+    }
+
+    fn abort(&self) {
+        if let Some(task) = lock(&self.task).take() {
+            task.abort();
+        }
+    }
+
+    /// The folder of the result's files.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(super) fn remove_files(&self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.folder)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, "the files of a result stay");
+        }
+    }
+
+    fn touch(&self) {
+        lock(&self.times).asked = SystemTime::now();
+    }
+
+    fn report(&self) -> StatementReport {
+        StatementReport {
+            id: self.id.clone(),
+            state: self.state.borrow().name(),
+            sql: self.sql.clone(),
+            submitted: self.submitted,
+            ended: lock(&self.times).ended,
+        }
+    }
+}
+
+/// All statements, newest last.
+#[derive(Debug)]
+pub(crate) struct Statements {
+    folder: PathBuf,
+    entries: Mutex<HashMap<String, Arc<Entry>>>,
+}
+
+impl Statements {
+    /// Results go below `folder`, which is emptied.
+    pub(crate) fn new(folder: PathBuf) -> std::io::Result<Self> {
+        match std::fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => std::fs::create_dir_all(&folder)?,
+        }
+        Ok(Self { folder, entries: Mutex::default() })
+    }
+
+    pub(super) fn begin(&self, sql: String, shape: Shape) -> Arc<Entry> {
+        // Ids of the service are UUIDs whose first digits are a time.
+        let id = uuid::Uuid::now_v7().to_string();
+        let now = SystemTime::now();
+        let entry = Arc::new(Entry {
+            folder: self.folder.join(&id),
+            id: id.clone(),
+            sql,
+            shape,
+            submitted: now,
+            state: watch::Sender::new(State::Pending),
+            times: Mutex::new(Times { asked: now, ended: None }),
+            task: Mutex::default(),
+        });
+        lock(&self.entries).insert(id, Arc::clone(&entry));
+        entry
+    }
+
+    /// The statement, as someone asks for it.
+    pub(crate) fn find(&self, id: &str) -> Option<Arc<Entry>> {
+        let entry = lock(&self.entries).get(id).cloned();
+        if let Some(entry) = &entry {
+            entry.touch();
+        }
+        entry
+    }
+
+    pub(crate) fn reports(&self) -> Vec<StatementReport> {
+        let mut reports: Vec<_> = lock(&self.entries).values().map(|entry| entry.report()).collect();
+        reports.sort_by(|a, b| a.id.cmp(&b.id));
+        reports
+    }
+
+    /// Ends what was given up and forgets what is old.
+    pub(crate) fn sweep(&self, now: SystemTime) {
+        let age = |since: SystemTime| now.duration_since(since).unwrap_or_default();
+        lock(&self.entries).retain(|_, entry| {
+            let (asked, ended) = {
+                let times = lock(&entry.times);
+                (times.asked, times.ended)
+            };
+            match ended {
+                None if age(asked) > POLL_EVERY => entry.close(),
+                Some(ended) if age(ended) > KEEP_STATEMENT => return false,
+                Some(ended) if age(ended) > KEEP_RESULT => entry.close(),
+                _ => {}
+            }
+            true
+        });
+    }
+
+    /// Ends everything.
+    pub(crate) fn close_all(&self) {
+        let entries: Vec<_> = lock(&self.entries).values().cloned().collect();
+        for entry in entries {
+            entry.cancel();
+            entry.remove_files();
+        }
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::spool::{Disposition, Format},
+        *,
+    };
+
+    fn begin() -> (Statements, Arc<Entry>, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let statements = Statements::new(folder.path().join("results")).unwrap();
+        let shape = Shape {
+            disposition: Disposition::Inline,
+            format: Format::JsonArray,
+            lz4: false,
+            row_limit: None,
+            byte_limit: None,
+        };
+        let entry = statements.begin("SELECT 1".to_owned(), shape);
+        (statements, entry, folder)
+    }
+
+    #[test]
+    fn what_has_ended_stays_ended() {
+        let (statements, entry, _folder) = begin();
+        assert!(entry.advance(State::Running));
+        entry.cancel();
+        assert!(!entry.advance(State::Succeeded(Arc::new(Answer::nothing()))));
+        assert_eq!(statements.reports()[0].state, "CANCELED");
+        assert!(statements.reports()[0].ended.is_some());
+    }
+
+    #[test]
+    fn who_stops_asking_loses_the_statement_the_result_and_the_name() {
+        let (statements, entry, _folder) = begin();
+        let now = SystemTime::now();
+        statements.sweep(now + POLL_EVERY - Duration::from_secs(5));
+        assert_eq!(entry.state().name(), "PENDING");
+        statements.sweep(now + POLL_EVERY + Duration::from_secs(5));
+        assert_eq!(entry.state().name(), "CLOSED");
+        statements.sweep(now + KEEP_STATEMENT + POLL_EVERY);
+        assert!(statements.find(&entry.id).is_none());
+    }
+}

@@ -1,0 +1,82 @@
+//! Runs statements on a runtime of their own, where a cross join cannot starve the server.
+
+use std::sync::Arc;
+
+use futures::TryStreamExt;
+use tokio::runtime::Handle;
+
+use super::{
+    answer::Answer,
+    registry::{Entry, State, Statements},
+    spool::{Shape, Spool},
+};
+use crate::databricks::{
+    engine::{Effect, Engine, Outcome, Request},
+    error::{SqlError, SqlResult},
+    quirks::Quirks,
+};
+
+/// A statement that is about to run.
+pub(crate) struct Submission {
+    pub(crate) request: Request,
+    pub(crate) shape: Shape,
+    /// Called with what a `USE` asks for.
+    pub(crate) on_use: Box<dyn FnOnce(Effect) + Send>,
+}
+
+/// Starts statements.
+#[derive(Clone, Debug)]
+pub(crate) struct Runner {
+    pub(crate) engine: Engine,
+    pub(crate) statements: Arc<Statements>,
+    pub(crate) quirks: Arc<Quirks>,
+    pub(crate) runtime: Handle,
+}
+
+impl Runner {
+    /// Starts a statement and answers at once.
+    pub(crate) fn submit(&self, submission: Submission) -> Arc<Entry> {
+        let entry = self.statements.begin(submission.request.sql.clone(), submission.shape);
+        let work = run(self.engine.clone(), submission, Arc::clone(&self.quirks), Arc::clone(&entry));
+        let task = self.runtime.spawn(work);
+        entry.attach(task.abort_handle());
+        let ended = Arc::clone(&entry);
+        self.runtime.spawn(async move {
+            let state = match task.await {
+                Ok(Ok(answer)) => State::Succeeded(Arc::new(answer)),
+                Ok(Err(error)) => State::Failed(error),
+                Err(error) if error.is_cancelled() => State::Canceled,
+                Err(_) => State::Failed(SqlError::internal("the engine of the sandbox panicked")),
+            };
+            let kept = matches!(state, State::Succeeded(_)) && ended.advance(state.clone());
+            if !kept {
+                ended.advance(state);
+                ended.remove_files();
+            }
+        });
+        entry
+    }
+}
+
+async fn run(engine: Engine, submission: Submission, quirks: Arc<Quirks>, entry: Arc<Entry>) -> SqlResult<Answer> {
+    entry.advance(State::Running);
+    let (outcome, effect) = engine.run(&submission.request).await?;
+    (submission.on_use)(effect);
+    let mut stream = match outcome {
+        Outcome::Nothing => return Ok(Answer::nothing()),
+        Outcome::Rows(stream) => stream,
+    };
+    let mut spool = Spool::new(submission.shape, &quirks, stream.schema(), entry.folder().to_owned())?;
+    while let Some(batch) = stream.try_next().await? {
+        let (next, more) = tokio::task::block_in_place(|| {
+            let more = spool.push(&batch)?;
+            Ok::<_, SqlError>((spool, more))
+        })?;
+        spool = next;
+        if !more {
+            break;
+        }
+    }
+    drop(stream);
+    spool.finish()
+}
