@@ -1,9 +1,6 @@
 //! What every part of a warehouse shares: the pool, the policies, the statements that run, the staging place.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use twinhouse_core::{
     Result,
@@ -30,8 +27,6 @@ pub(crate) struct Cluster {
     transactions: Policy,
     running: Running,
     staging: Option<Staging>,
-    /// Schemas whose ledger of loads is known to exist.
-    ledgers: Mutex<Vec<String>>,
 }
 
 impl Cluster {
@@ -58,7 +53,7 @@ impl Cluster {
             .with_defaults(Some(config.database.clone()), Some(schema));
         let pool = Pool::new(Sessions::new(config.clone(), connector, policy.clone()), config.pool)?;
         let running = Running::default();
-        Ok(Arc::new(Self { info, config, pool, policy, transactions, running, staging, ledgers: Mutex::default() }))
+        Ok(Arc::new(Self { info, config, pool, policy, transactions, running, staging }))
     }
 
     pub(crate) fn info(&self) -> &WarehouseInfo {
@@ -89,19 +84,6 @@ impl Cluster {
 
     pub(crate) fn staging(&self) -> Option<&Staging> {
         self.staging.as_ref()
-    }
-
-    /// The schema of names that have none.
-    pub(crate) fn default_schema(&self) -> &str {
-        self.config.schema.as_deref().unwrap_or("public")
-    }
-
-    pub(crate) fn knows_ledger(&self, schema: &str) -> bool {
-        self.ledgers.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|known| known == schema)
-    }
-
-    pub(crate) fn remember_ledger(&self, schema: &str) {
-        self.ledgers.lock().unwrap_or_else(PoisonError::into_inner).push(schema.to_owned());
     }
 
     pub(crate) fn check_open(&self) -> Result<()> {

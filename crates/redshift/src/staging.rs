@@ -12,6 +12,7 @@ use twinhouse_core::{
     resilience::{Operation, Policy},
     telemetry::metric::{self, Direction},
 };
+use url::{Host, Url};
 
 use crate::{
     config::{RedshiftConfig, StagingPrefix},
@@ -33,16 +34,16 @@ impl Staging {
     /// In S3, or what speaks its protocol.
     pub(crate) fn s3(prefix: &StagingPrefix, config: &RedshiftConfig) -> Result<Self> {
         let options = &config.s3;
-        let client = ClientOptions::new().with_timeout(ONE_TRY).with_connect_timeout(Duration::from_secs(10));
+        let mut client = ClientOptions::new().with_timeout(ONE_TRY).with_connect_timeout(Duration::from_secs(10));
         // Retries below a policy that retries would multiply.
         let retry = RetryConfig { max_retries: 0, ..RetryConfig::default() };
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(prefix.bucket())
             .with_region(&options.region)
-            .with_client_options(client)
             .with_retry(retry);
         if let Some(endpoint) = &options.endpoint {
-            builder = builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http://"));
+            client = client.with_allow_http(may_be_plain(endpoint)?);
+            builder = builder.with_endpoint(endpoint);
         }
         if let (Some(id), Some(secret)) = (&options.access_key_id, &options.secret_access_key) {
             builder = builder.with_access_key_id(id.expose()).with_secret_access_key(secret.expose());
@@ -50,7 +51,7 @@ impl Staging {
         if let Some(token) = &options.session_token {
             builder = builder.with_token(token.expose());
         }
-        let store = builder.build().map_err(|cause| {
+        let store = builder.with_client_options(client).build().map_err(|cause| {
             Error::new(ErrorKind::Config, "the staging place cannot be reached as configured")
                 .with_context("staging", prefix.to_string())
                 .with_source(cause)
@@ -74,6 +75,23 @@ impl Staging {
             key.push_str(&plain(part));
         }
         Folder { staging: self.clone(), key }
+    }
+}
+
+/// Whether the endpoint goes without TLS: on this machine only, or the rows could be read on the way.
+fn may_be_plain(endpoint: &str) -> Result<bool> {
+    let bad = || Error::bad_setting("s3_endpoint", "configuration", "an https URL, or an http URL of this machine");
+    let url = Url::parse(endpoint).map_err(|_| bad())?;
+    let local = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    match url.scheme() {
+        "https" => Ok(false),
+        "http" if local => Ok(true),
+        _ => Err(bad()),
     }
 }
 
@@ -208,6 +226,18 @@ mod tests {
         assert!(folder.contents().await.is_empty());
         assert_eq!(sibling.contents().await.len(), 1, "a folder whose name begins alike is another one");
         folder.clear().await.expect("clearing again is no error");
+    }
+
+    #[test]
+    fn only_this_machine_is_reached_without_tls() {
+        for good in ["http://127.0.0.1:9000", "http://[::1]:9000", "http://localhost:9000"] {
+            assert!(may_be_plain(good).unwrap(), "{good}");
+        }
+        assert!(!may_be_plain("https://s3.example.com").unwrap());
+        for bad in ["http://10.0.0.1", "http://localhost.example.com", "ftp://localhost", "nonsense"] {
+            let error = may_be_plain(bad).unwrap_err();
+            assert_eq!((error.kind(), error.context("setting")), (ErrorKind::Config, Some("s3_endpoint")), "{bad}");
+        }
     }
 
     #[test]

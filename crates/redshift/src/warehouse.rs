@@ -13,7 +13,7 @@ use twinhouse_warehouse_api::{
 use crate::{
     cluster::Cluster,
     config::{RedshiftBuilder, RedshiftConfig},
-    statement, transaction,
+    load, merge, statement, tables, transaction,
 };
 
 const BACKEND: &str = "redshift";
@@ -92,8 +92,7 @@ impl Warehouse for RedshiftWarehouse {
 
     async fn load(&self, request: LoadRequest) -> Result<BulkReport> {
         self.0.check_open()?;
-        drop(request);
-        Err(Error::unsupported(BACKEND, "cannot load yet"))
+        load::load(&self.0, request).await
     }
 
     async fn unload(&self, _request: UnloadRequest) -> Result<BulkReport> {
@@ -102,18 +101,16 @@ impl Warehouse for RedshiftWarehouse {
 
     async fn merge(&self, request: MergeRequest) -> Result<MergeReport> {
         self.0.check_open()?;
-        request.check(&self.capabilities(), BACKEND)?;
-        Err(Error::unsupported(BACKEND, "cannot merge yet"))
+        merge::merge(&self.0, &self.capabilities(), request).await
     }
 
     async fn table(&self, table: &TableRef) -> Result<TableInfo> {
         self.0.check_open()?;
-        Err(Error::unsupported(BACKEND, "cannot describe yet").with_context("table", table.to_string()))
+        Ok(tables::describe(&self.0, table).await?.info)
     }
 
     fn tables(&self, filter: TableFilter) -> BoxStream<'static, Result<TableRef>> {
-        drop(filter);
-        Box::pin(futures::stream::once(async { Err(Error::unsupported(BACKEND, "cannot list yet")) }))
+        tables::list(self.0.clone(), filter)
     }
 
     async fn begin(&self, options: TransactionOptions) -> Result<Box<dyn Transaction>> {

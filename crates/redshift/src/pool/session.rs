@@ -239,6 +239,11 @@ impl Session {
         self.spoiled = true;
     }
 
+    /// What was left on it is gone again.
+    pub(crate) fn unspoil(&mut self) {
+        self.spoiled = false;
+    }
+
     pub(crate) fn is_spoiled(&self) -> bool {
         self.spoiled
     }

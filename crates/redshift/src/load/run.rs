@@ -1,0 +1,235 @@
+//! The course of a load.
+
+use std::{pin::pin, time::Duration};
+
+use futures::future::{Either, select};
+use tokio::time::{Instant, timeout};
+use twinhouse_core::{Error, ErrorKind, Report, Result, resilience::Operation};
+use twinhouse_warehouse_api::{BulkReport, CallOptions, Dialect as _, Fit, LoadRequest, RedshiftDialect};
+
+use super::{
+    Limits, Place, Rows, Staged, check_loadable, copy, explain,
+    ledger::{Entry, Ledger},
+    readable, stage,
+};
+use crate::{
+    cluster::Cluster,
+    error::harmless,
+    pool::{Checkout, Extras, Session},
+    staging::Staging,
+    tables::describe,
+};
+
+/// A COPY takes as long as it takes: the caller's time-out bounds it.
+pub(crate) const UNBOUNDED: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Appends many rows, exactly once per token.
+pub(crate) async fn load(cluster: &Cluster, request: LoadRequest) -> Result<BulkReport> {
+    let Some(staging) = cluster.staging() else {
+        return Err(Error::unsupported("redshift", "cannot load: no staging place is configured")
+            .with_context("setting", "staging"));
+    };
+    let call = Call::begin(request.options());
+    let (table, token) = (request.table().to_string(), request.token().to_string());
+    call.within(append(cluster, staging, request, &call)).await.map_err(|error| {
+        let error = if error.context("table").is_none() { error.with_context("table", table) } else { error };
+        error.with_context("token", token)
+    })
+}
+
+async fn append(cluster: &Cluster, staging: &Staging, request: LoadRequest, call: &Call) -> Result<BulkReport> {
+    let table = describe(cluster, request.table()).await?;
+    table.check_writable()?;
+    let fit = Fit::plan(&table.for_rows_of(request.schema(), true), request.schema())?;
+    check_loadable(&table, fit.columns())?;
+    let ledger = Ledger::of(&table, request.token())?;
+    let columns = fit.columns().map(|name| RedshiftDialect.quote(name)).collect::<Result<_>>()?;
+
+    let folder =
+        format!("t-{}-{}", readable(table.info.table.schema().unwrap_or_default()), readable(table.info.table.name()));
+    let place = Place::new(staging, &[&folder, request.token().as_str()]);
+    let (target, progress) = (request.target_file_bytes(), request.progress().cloned());
+    let limits = Limits::of(&table, fit.schema());
+    let rows = Rows { batches: request.into_batches(), fit, limits };
+    let staged = {
+        let known = pin!(is_known(cluster, &ledger, call));
+        let staging = pin!(stage(&place, rows, target, progress.as_ref()));
+        match select(known, staging).await {
+            Either::Left((true, _)) => None,
+            Either::Left((false, staging)) => Some(staging.await),
+            Either::Right((staged, _)) => Some(staged),
+        }
+    };
+    let staged = match staged {
+        Some(Ok(staged)) if staged.rows > 0 => staged,
+        // Nothing came, so that there is nothing to remember.
+        Some(Ok(_)) => return Ok(BulkReport::default().with_elapsed(call.elapsed())),
+        Some(Err(error)) => {
+            place.clear().await;
+            return Err(error);
+        }
+        None => return Ok(replayed(&place, call).await),
+    };
+
+    let job = Job { cluster, call, table: table.sql_name()?, columns, ledger, place: &place, staged: &staged };
+    let operation = Operation::read("load.transaction").with_class("load").with_attempt_timeout(UNBOUNDED);
+    match cluster.transactions().execute(operation, |_| job.attempt()).await {
+        Ok(true) => {
+            place.clear().await;
+            let report = BulkReport::new(staged.rows, staged.bytes, staged.files);
+            Ok(report.with_elapsed(call.elapsed()))
+        }
+        Ok(false) => Ok(replayed(&place, call).await),
+        Err(error) => {
+            let error = place.keep_if_refused(error);
+            place.clear().await;
+            Err(error)
+        }
+    }
+}
+
+async fn replayed(place: &Place, call: &Call) -> BulkReport {
+    place.clear().await;
+    BulkReport::default().with_replayed(true).with_elapsed(call.elapsed())
+}
+
+/// Whether the token is known already, as far as can be told without waiting for others in a transaction. A wrong no
+/// costs time only: the transaction asks again.
+async fn is_known(cluster: &Cluster, ledger: &Ledger, call: &Call) -> bool {
+    let look = async {
+        let mut session = call.session(cluster).await?;
+        let table_id = ledger.table_id(&mut session).await?;
+        ledger.find(&mut session, table_id, "").await
+    };
+    match look.await {
+        Ok(entry) => entry != Entry::Missing,
+        Err(error) => {
+            tracing::debug!(error = %Report(&error), "the ledger of loads cannot be read yet");
+            false
+        }
+    }
+}
+
+/// The transaction of a load, to be tried as often as it takes: the ledger keeps it from being done twice.
+struct Job<'a> {
+    cluster: &'a Cluster,
+    call: &'a Call,
+    table: String,
+    columns: Vec<String>,
+    ledger: Ledger,
+    place: &'a Place,
+    staged: &'a Staged,
+}
+
+/// How far a transaction came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Came {
+    /// There is no ledger yet.
+    NoLedger,
+    /// The token was known.
+    Known(Entry),
+    /// All is done but the commit.
+    ToTheEnd,
+}
+
+impl Job<'_> {
+    /// Whether this attempt's rows are in the table; they are not if somebody else's are.
+    async fn attempt(&self) -> Result<bool> {
+        let mut session = self.call.session(self.cluster).await?;
+        let mut came = self.work(&mut session).await;
+        if matches!(came, Ok(Came::NoLedger)) {
+            session.rollback().await.map_err(harmless)?;
+            // Somebody else may create it at the same moment; then this fails, and it is there.
+            let created = self.ledger.create(&mut session).await;
+            came = match (self.work(&mut session).await, created) {
+                (Ok(Came::NoLedger), Err(error)) => Err(error),
+                (Ok(Came::NoLedger), Ok(())) => {
+                    Err(Error::new(ErrorKind::NotFound, "the ledger of loads is gone as soon as it is created"))
+                }
+                (came, _) => came,
+            };
+        }
+        match came {
+            Ok(Came::ToTheEnd) => commit(&mut session).await.map(|()| true),
+            Ok(Came::Known(entry)) => {
+                // A session that cannot be rolled back does not go back to the pool.
+                let _ = session.rollback().await;
+                Ok(entry == Entry::Ours)
+            }
+            Ok(Came::NoLedger) => Err(Error::new(ErrorKind::Internal, "a load came to no end")),
+            Err(error) => {
+                let error = harmless(error);
+                match session.rollback().await {
+                    Ok(()) => Err(explain(&mut session, self.place, error).await),
+                    Err(_) => Err(error),
+                }
+            }
+        }
+    }
+
+    async fn work(&self, session: &mut Session) -> Result<Came> {
+        session.ask("BEGIN").await?;
+        match self.ledger.lock(session).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Came::NoLedger),
+            locked => locked?,
+        }
+        let (table_id, attempt) = (self.ledger.table_id(session).await?, self.place.attempt());
+        match self.ledger.find(session, table_id, attempt).await? {
+            Entry::Missing => {}
+            entry => return Ok(Came::Known(entry)),
+        }
+        copy(session, &self.table, &self.columns, &self.cluster.config().iam_role, self.staged).await?;
+        self.ledger.write(session, table_id, attempt, self.staged.rows).await?;
+        Ok(Came::ToTheEnd)
+    }
+}
+
+/// Makes it permanent. An error says for certain that nothing was done, unless the connection broke.
+pub(crate) async fn commit(session: &mut Session) -> Result<()> {
+    match session.ask("COMMIT").await {
+        Ok(answer) if answer.tag.as_ref().is_some_and(|tag| tag.0 == "ROLLBACK") => {
+            Err(Error::new(ErrorKind::Internal, "the server rolled the transaction back instead of committing it"))
+        }
+        Ok(_) => Ok(()),
+        Err(error) if session.connection().is_broken() => Err(error),
+        Err(error) => {
+            let _ = session.rollback().await;
+            Err(harmless(error))
+        }
+    }
+}
+
+/// When a call began, and how it is to be carried out.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    began: Instant,
+    options: CallOptions,
+}
+
+impl Call {
+    pub(crate) fn begin(options: &CallOptions) -> Self {
+        Self { began: Instant::now(), options: options.clone() }
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Ends the work when its time is up.
+    pub(crate) async fn within<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let Some(limit) = self.options.timeout else { return work.await };
+        timeout(limit, work).await.unwrap_or_else(|_| {
+            Err(Error::new(ErrorKind::Timeout, "the deadline of the call has passed")
+                .with_context("wait", "deadline")
+                .with_context("limit", format!("{limit:?}")))
+        })
+    }
+
+    /// A session with the call's label and with what is left of its time as the server's own limit.
+    pub(crate) async fn session(&self, cluster: &Cluster) -> Result<Checkout> {
+        let mut session = cluster.pool().checkout().await.map_err(harmless)?;
+        let timeout = self.options.timeout.map(|limit| limit.saturating_sub(self.elapsed()));
+        session.apply(&Extras { timeout, label: self.options.label.clone() }).await?;
+        Ok(session)
+    }
+}

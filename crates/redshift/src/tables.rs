@@ -1,0 +1,78 @@
+//! Tables: how they are found, described and listed.
+//!
+//! Everything comes from `SVV_ALL_TABLES` and `SVV_ALL_COLUMNS`, which provisioned clusters and serverless workgroups
+//! both have. The server folds names to lower case, quoted or not, unless it is set to tell cases apart; a look-up asks
+//! for the name as given and as folded, and prefers the former.
+
+mod describe;
+mod list;
+mod types;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use twinhouse_core::{Error, ErrorKind, Result, resilience::Operation};
+use twinhouse_warehouse_api::{Dialect as _, RedshiftDialect};
+
+pub(crate) use self::{
+    describe::{Described, describe},
+    list::list,
+    types::Limit,
+};
+use crate::pool::Session;
+
+/// Where a session looks for names that are not complete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Here {
+    database: String,
+    schemas: Vec<String>,
+}
+
+/// A look into the catalogue; it may be repeated.
+fn look(name: &'static str) -> Operation {
+    Operation::read(name).with_class("catalog")
+}
+
+async fn here(session: &mut Session) -> Result<Here> {
+    // Functions of the leader node: they must not meet a table in one query.
+    let answer = session.ask("SELECT current_database(), current_schemas(false)").await?;
+    let row = answer.rows.into_iter().next().unwrap_or_default();
+    let mut values = row.into_iter().map(Option::unwrap_or_default);
+    match (values.next(), values.next()) {
+        (Some(database), Some(schemas)) => Ok(Here { database, schemas: elements(&schemas) }),
+        _ => Err(Error::new(ErrorKind::Protocol, "the server does not say which database this is")),
+    }
+}
+
+/// The elements of an array in the server's text form: `{public,"a \"b\""}`.
+fn elements(text: &str) -> Vec<String> {
+    let inside = text.trim().trim_start_matches('{').trim_end_matches('}');
+    let (mut all, mut element, mut quoted, mut any) = (Vec::new(), String::new(), false, false);
+    let mut chars = inside.chars();
+    while let Some(c) = chars.next() {
+        any = true;
+        match c {
+            '"' => quoted = !quoted,
+            '\\' => element.extend(chars.next()),
+            ',' if !quoted => all.push(std::mem::take(&mut element)),
+            c => element.push(c),
+        }
+    }
+    if any {
+        all.push(element);
+    }
+    all
+}
+
+/// A name as the server may have stored it, as literals: `'Ab', 'ab'`.
+fn either(name: &str) -> Result<String> {
+    literals([name.to_owned(), name.to_ascii_lowercase()])
+}
+
+fn literals(names: impl IntoIterator<Item = String>) -> Result<String> {
+    let distinct: BTreeSet<String> = names.into_iter().collect();
+    let literals: Vec<_> = distinct.iter().map(|name| RedshiftDialect.string(name)).collect::<Result<_>>()?;
+    Ok(literals.join(", "))
+}
