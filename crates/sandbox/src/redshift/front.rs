@@ -34,6 +34,9 @@ use crate::{
     postgres::{Isolation, PostgresAddress},
 };
 
+/// The engine takes a cancel request at once, or not at all.
+const CANCEL: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// What a front needs.
 #[derive(Debug)]
 pub(crate) struct FrontConfig {
@@ -94,6 +97,7 @@ struct Open {
     secret: i32,
     engine_secret: i32,
     switch: Switch,
+    cancelling: Arc<tokio::sync::Mutex<()>>,
     /// Ends the session with a reset.
     dropped: CancellationToken,
 }
@@ -184,11 +188,21 @@ impl Shared {
 
     /// Cancels what the session runs, if the secret is its own.
     pub(super) async fn cancel(&self, pid: i32, secret: i32) {
-        let engine_secret =
-            self.sessions().get(&pid).filter(|open| open.secret == secret).map(|open| open.engine_secret);
-        let Some(engine_secret) = engine_secret else { return };
-        if let Err(error) = cancel_at_engine(&self.postgres, pid, engine_secret).await {
-            tracing::debug!(%error, "could not pass on a cancel request");
+        let found = self
+            .sessions()
+            .get(&pid)
+            .filter(|open| open.secret == secret)
+            .map(|open| (open.engine_secret, Arc::clone(&open.cancelling)));
+        let Some((engine_secret, cancelling)) = found else { return };
+        let _until_it_has_arrived = cancelling.lock().await;
+        if !self.record.is_running(pid) {
+            return;
+        }
+        let passed_on = cancel_at_engine(&self.postgres, pid, engine_secret);
+        match tokio::time::timeout(CANCEL, passed_on).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "could not pass on a cancel request"),
+            Err(_) => tracing::debug!("the engine did not take a cancel request"),
         }
     }
 
@@ -244,7 +258,7 @@ async fn connection(shared: &Arc<Shared>, tcp: TcpStream, shutdown: &Cancellatio
     };
     let Some(greeted) = greeted else { return Ok(()) };
     let pid = greeted.asker.pid;
-    let dropped = CancellationToken::new();
+    let (dropped, cancelling) = (CancellationToken::new(), Arc::default());
     shared.sessions().insert(
         pid,
         Open {
@@ -252,11 +266,12 @@ async fn connection(shared: &Arc<Shared>, tcp: TcpStream, shutdown: &Cancellatio
             secret: greeted.secret,
             engine_secret: greeted.engine_secret,
             switch: switch.clone(),
+            cancelling: Arc::clone(&cancelling),
             dropped: dropped.clone(),
         },
     );
     let registered = Registered { shared, pid };
-    let outcome = session(shared, greeted, switch, shutdown, &dropped).await;
+    let outcome = session(shared, greeted, switch, cancelling, shutdown, &dropped).await;
     drop(registered);
     outcome
 }
@@ -278,6 +293,7 @@ async fn session(
     shared: &Arc<Shared>,
     mut greeted: Greeted,
     switch: Switch,
+    cancelling: Arc<tokio::sync::Mutex<()>>,
     shutdown: &CancellationToken,
     dropped: &CancellationToken,
 ) -> io::Result<()> {
@@ -304,6 +320,7 @@ async fn session(
         pending: BytesMut::new(),
         diverted,
         switch,
+        cancelling,
         case_sensitive: false,
         query_group: greeted.query_group,
         ids: LastIds::default(),

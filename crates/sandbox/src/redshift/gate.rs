@@ -119,7 +119,7 @@ fn of_alter_table(s: &Lexed<'_>, at: usize) -> Option<Report> {
     if s.is(verb, "alter") && s.is(column + 1, "encode") {
         return Some(Report::not_in_sandbox("ALTER TABLE ALTER COLUMN ENCODE"));
     }
-    if s.is(verb, "alter") && s.is(column + 1, "type") && !s.is_any(column + 2, &["varchar", "character", "nvarchar"]) {
+    if resizes(s) && !s.is_any(column + 2, &["varchar", "character", "nvarchar"]) {
         let name = s.name(column);
         return Some(
             Report::unsupported(format!("target data type \"{}\" is not supported", s.raw(column + 2)))
@@ -127,6 +127,16 @@ fn of_alter_table(s: &Lexed<'_>, at: usize) -> Option<Report> {
         );
     }
     None
+}
+
+/// True for `ALTER TABLE … ALTER COLUMN … TYPE`.
+pub(super) fn resizes(s: &Lexed<'_>) -> bool {
+    if !s.are(0, &["alter", "table"]) {
+        return false;
+    }
+    let verb = s.after_name(2 + if s.are(2, &["if", "exists"]) { 2 } else { 0 });
+    let column = verb + 1 + usize::from(s.is(verb + 1, "column"));
+    s.is(verb, "alter") && s.is(column + 1, "type")
 }
 
 fn of_copy(s: &Lexed<'_>) -> Option<Report> {

@@ -173,6 +173,10 @@ impl Record {
         self.lock().queries.iter().filter(|query| query.status == "running").cloned().collect()
     }
 
+    pub(super) fn is_running(&self, pid: i32) -> bool {
+        self.lock().queries.iter().rev().any(|query| query.session_id == pid && query.status == "running")
+    }
+
     /// The session is gone: what it ran does not run any more.
     pub(super) fn forget_session(&self, pid: i32) {
         let mut inner = self.lock();

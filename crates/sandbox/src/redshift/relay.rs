@@ -217,6 +217,7 @@ impl State {
             b'n' => self.pop_describe(),
             b'1' | b'2' | b'3' => {
                 self.queue.pop_front();
+                self.before_execute();
             }
             b'C' => {
                 let rows = std::mem::take(&mut self.rows);

@@ -87,6 +87,10 @@ impl Report {
         Self::internal("1023").with_detail(detail).with_routine("pg_throw")
     }
 
+    fn concurrent() -> Self {
+        Self::internal("could not complete because of conflict with concurrent transaction")
+    }
+
     pub(super) fn put(&self, out: &mut BytesMut) {
         let tag = if matches!(self.severity.as_str(), "ERROR" | "FATAL" | "PANIC") { b'E' } else { b'N' };
         put(out, tag, |out| {
@@ -166,6 +170,9 @@ impl Report {
                 }
                 None => self,
             },
+            // Two that make the same object: the engine's catalog has a key, the service has this.
+            "23505" if self.other(b's') == Some("pg_catalog") => Self::concurrent(),
+            "XX000" if self.message == "tuple concurrently updated" => Self::concurrent(),
             // Logging in: 8.0 has one code for it.
             "28P01" => {
                 self.code = "28000".to_owned();

@@ -152,15 +152,10 @@ fn decode(s: &Lexed<'_>, i: usize, edits: &mut Edits) -> Result<(), Report> {
 /// `LISTAGG([DISTINCT] x [, separator]) [WITHIN GROUP (ORDER BY y)]`.
 fn listagg(s: &Lexed<'_>, i: usize, edits: &mut Edits) {
     let (open, close) = (i + 1, s.closing(i + 1));
-    let first = open + 1 + usize::from(s.is(open + 1, "distinct"));
-    let commas = s.commas(open);
-    let end = commas.first().copied().unwrap_or(close);
-    if first >= end {
+    if close == open + 1 {
         return;
     }
-    edits.insert(s.tokens[first].at.start, "(");
-    edits.insert(s.tokens[end - 1].at.end, ")::text");
-    if commas.is_empty() {
+    if s.commas(open).is_empty() {
         edits.insert(s.tokens[close].at.start, ", ''");
     }
     if s.are(close + 1, &["within", "group"]) && s.is_sign(close + 3, '(') {
@@ -196,9 +191,9 @@ mod tests {
             ("select sysdate, t.sysdate", "select pg_catalog.sysdate(), t.sysdate"),
             (
                 "select listagg(distinct a, ',') within group (order by nvl(b, 1)) from t",
-                "select listagg(distinct (a)::text, ',' order by COALESCE(b, 1)) from t",
+                "select listagg(distinct a, ',' order by COALESCE(b, 1)) from t",
             ),
-            ("select listagg(a) from t", "select listagg((a)::text, '') from t"),
+            ("select listagg(a) from t", "select listagg(a, '') from t"),
             ("select median(a) from t", "select percentile_cont(0.5) WITHIN GROUP (ORDER BY a) from t"),
             ("select a::numeric, cast(b as decimal)", "select a::numeric(18, 0), cast(b as decimal(18, 0))"),
             ("select pg_last_copy_id()", "select pg_last_copy_id(7)"),

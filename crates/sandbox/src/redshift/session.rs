@@ -53,6 +53,8 @@ pub(super) struct Session {
     /// Answers to our own requests.
     pub(super) diverted: mpsc::Receiver<Message>,
     pub(super) switch: Switch,
+    /// Held while a cancel is on its way: it must not hit the next query.
+    pub(super) cancelling: Arc<Mutex<()>>,
     pub(super) case_sensitive: bool,
     pub(super) query_group: String,
     pub(super) ids: LastIds,
@@ -111,7 +113,7 @@ impl Session {
                 b'P' => self.parse(body).await?,
                 b'B' => self.bind(&message),
                 b'D' => self.describe(&message),
-                b'E' => self.execute(&message),
+                b'E' => self.execute(&message).await?,
                 b'C' => {
                     self.expect(Expected::new(Request::Close));
                     self.pending.extend_from_slice(message.bytes());
@@ -142,11 +144,28 @@ impl Session {
         self.link.lock().queue.push_back(expected);
     }
 
+    /// Of the transaction, as the engine said last: `I`, `T` or `E`.
+    pub(super) fn status(&self) -> u8 {
+        self.link.lock().status
+    }
+
     pub(super) async fn flush(&mut self) -> io::Result<()> {
         if !self.pending.is_empty() {
+            let _none_on_its_way = self.cancelling.lock().await;
             self.engine.write_all(&self.pending).await?;
             self.pending.clear();
         }
+        Ok(())
+    }
+
+    /// Returns when every request so far has been answered: only then is the status what the client knows.
+    async fn settle(&mut self) -> io::Result<()> {
+        if !self.link.lock().queue.is_empty() {
+            // Answers to a batch without an end stay with the engine until they are asked for.
+            put(&mut self.pending, b'H', |_| {});
+        }
+        self.flush().await?;
+        self.link.wait_idle().await;
         Ok(())
     }
 
@@ -166,7 +185,7 @@ impl Session {
     /// Tells the client that it may go on.
     pub(super) async fn tell_ready(&self) -> io::Result<()> {
         let mut out = BytesMut::new();
-        ready(&mut out, self.link.lock().status);
+        ready(&mut out, self.status());
         self.write(&out).await
     }
 
@@ -188,6 +207,7 @@ impl Session {
     async fn simple(&mut self, text: String) -> io::Result<()> {
         let analysis = self.analyse(&text);
         if analysis.reads_record {
+            self.settle().await?;
             self.shared.write_record(&self.asker.database).await;
         }
         let verb = analysis.statements.first().map_or(Verb::Utility, |first| first.verb);
@@ -199,13 +219,20 @@ impl Session {
 
     async fn run(&mut self, text: String, analysis: Analysis) -> io::Result<()> {
         let verb = analysis.statements.first().map_or(Verb::Utility, |first| first.verb);
+        if !analysis.is_plain() || verb == Verb::Declare || analysis.statements.iter().any(|s| s.alone) {
+            self.settle().await?;
+        }
         if let Some(report) = analysis.refusal() {
             let report = report.clone();
             let query_id = self.begin(verb, &text);
             self.refuse(report, &text, Some(query_id));
             return Ok(());
         }
-        if analysis.statements.iter().any(|s| s.verb == Verb::Declare) && self.link.lock().cursor_open {
+        if let Some(report) = analysis.not_alone(self.status() == b'T') {
+            self.refuse(report, &text, None);
+            return Ok(());
+        }
+        if verb == Verb::Declare && self.link.lock().cursor_open {
             self.refuse(one_cursor(), &text, None);
             return Ok(());
         }
@@ -219,8 +246,6 @@ impl Session {
             self.expect(Expected { query_id, ..Expected::new(Request::Query { text }) });
             return Ok(());
         }
-        self.flush().await?;
-        self.link.wait_idle().await;
         let done = self.script(&analysis.statements).await;
         self.link.lock().diverted = false;
         done?;
@@ -230,7 +255,7 @@ impl Session {
     /// Statements one by one, some of which the front has a hand in. Several are one transaction.
     async fn script(&mut self, statements: &[Statement]) -> io::Result<()> {
         self.link.lock().diverted = true;
-        let implicit = statements.len() > 1 && self.link.lock().status == b'I';
+        let implicit = statements.len() > 1 && self.status() == b'I';
         if implicit {
             self.exchange("BEGIN", false).await?;
         }
@@ -253,7 +278,7 @@ impl Session {
                 }
                 return Ok(());
             }
-            if statement.verb == Verb::Truncate && self.link.lock().status == b'T' {
+            if statement.verb == Verb::Truncate && self.status() == b'T' {
                 // TRUNCATE commits what came before it.
                 self.exchange("COMMIT", false).await?;
                 if implicit {
@@ -261,7 +286,7 @@ impl Session {
                 }
             }
         }
-        if implicit && self.link.lock().status == b'T' {
+        if implicit && self.status() == b'T' {
             let committed = self.exchange("COMMIT", false).await?;
             if let Err(report) = committed {
                 self.tell(&[report]).await?;
@@ -325,6 +350,7 @@ impl Session {
 
     pub(super) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.flush().await?;
+        let _none_on_its_way = self.cancelling.lock().await;
         self.engine.write_all(bytes).await
     }
 
@@ -365,8 +391,7 @@ impl Session {
 
     /// A scheduled fault strikes this statement.
     async fn fault(&mut self, kind: FaultKind, text: &str, verb: Verb) -> io::Result<()> {
-        self.flush().await?;
-        self.link.wait_idle().await;
+        self.settle().await?;
         match kind {
             FaultKind::SerializationConflict => {
                 let report = self.conflict();
@@ -427,6 +452,7 @@ impl Session {
         let text = text.unwrap_or_default().to_owned();
         let analysis = self.analyse(&text);
         if analysis.reads_record {
+            self.settle().await?;
             self.shared.write_record(&self.asker.database).await;
         }
         let verb = analysis.statements.first().map_or(Verb::Utility, |first| first.verb);
@@ -437,6 +463,9 @@ impl Session {
             Some(kind) => self.fault_in_extended(kind).await?,
             None => refused.or_else(|| self.refusal_in_extended(&analysis)),
         };
+        if refusal.is_some() {
+            self.settle().await?;
+        }
         let mut state = self.link.lock();
         let sql = match refusal {
             Some(report) if state.status == b'E' && report.code != "42601" => "SELECT 1".to_owned(),
@@ -466,6 +495,9 @@ impl Session {
         }
         if let Some(report) = analysis.refusal() {
             return Some(report.clone());
+        }
+        if let Some(report) = analysis.not_alone(self.status() == b'T') {
+            return Some(report);
         }
         match analysis.statements.first()?.verb {
             verb @ (Verb::Copy | Verb::Unload) => {
@@ -553,15 +585,18 @@ impl Session {
         self.pending.extend_from_slice(message.bytes());
     }
 
-    fn execute(&mut self, message: &Message) {
+    async fn execute(&mut self, message: &Message) -> io::Result<()> {
         let name = Body(message.body()).cstr().to_vec();
         let portal = self.link.lock().portals.get(&name).cloned();
         let Some(known) = &portal else {
             self.expect(Expected::new(Request::Execute { portal }));
             self.pending.extend_from_slice(message.bytes());
-            return;
+            return Ok(());
         };
         let prepared = Arc::clone(&known.prepared);
+        if prepared.verb == Verb::Truncate {
+            self.settle().await?;
+        }
         if known.formats.contains(&1) && !prepared.described.swap(true, Ordering::Relaxed) {
             // Without the types of its columns the rows could not be put into Redshift's form.
             put(&mut self.pending, b'D', |out| {
@@ -574,9 +609,10 @@ impl Session {
         let query_id = self.begin(prepared.verb, &prepared.text.source);
         self.expect(Expected::new(Request::Execute { portal }).recorded(query_id));
         self.pending.extend_from_slice(message.bytes());
-        if prepared.verb == Verb::Truncate && self.link.lock().status == b'T' {
+        if prepared.verb == Verb::Truncate && self.status() == b'T' {
             self.commit_in_extended();
         }
+        Ok(())
     }
 
     /// TRUNCATE commits, in the middle of a batch too.

@@ -97,6 +97,8 @@ pub(super) struct Statement {
     /// As the engine gets it.
     pub(super) sql: String,
     pub(super) change: Option<Change>,
+    /// It must stand alone, outside of any transaction, though the engine does not ask for that.
+    pub(super) alone: bool,
 }
 
 /// A whole text.
@@ -117,6 +119,13 @@ impl Analysis {
             Action::Refuse(report) => Some(report),
             _ => None,
         })
+    }
+
+    /// The refusal of a text that holds a statement which must stand alone and does not.
+    pub(super) fn not_alone(&self, in_transaction: bool) -> Option<Report> {
+        let alone = self.statements.iter().any(|statement| statement.alone);
+        (alone && (in_transaction || self.statements.len() > 1))
+            .then(|| Report::error("25001", "ALTER TABLE ALTER COLUMN cannot run inside a transaction block"))
     }
 
     /// True if the engine can run the text as it is.
@@ -160,6 +169,7 @@ fn one(all: &Lexed<'_>, range: Range<usize>, session: &Session, whole: &mut Edit
         source: all.text[span.clone()].to_owned(),
         sql: String::new(),
         change: None,
+        alone: gate::resizes(&s),
     };
     let mut edits = Edits::default();
     match rewritten(&s, session, &mut edits) {

@@ -96,6 +96,12 @@ create function pg_catalog.pg_last_copy_count(bigint) returns bigint language sq
 create function pg_catalog.pg_last_unload_id(bigint) returns int language sql stable as $$ select $1::int $$;
 create function pg_catalog.pg_last_unload_count(bigint) returns bigint language sql stable as $$ select $1 $$;
 
+-- The engine's own aggregate has been given this name for text; this one is for everything else.
+create function twinhouse.listagg_add(collected text, value anynonarray, separator text) returns text language sql immutable as
+$$ select case when value is null then collected when collected is null then value::text
+     else collected || coalesce(separator, '') || value::text end $$;
+create aggregate pg_catalog.listagg(anynonarray, text) (sfunc = twinhouse.listagg_add, stype = text);
+
 -- AVG of whole numbers is a whole number.
 create function twinhouse.whole_average(bigint[]) returns bigint language sql immutable strict as
 $$ select case when $1[1] = 0 then null else $1[2] / $1[1] end $$;

@@ -36,7 +36,7 @@ impl Session {
         copy: &CopyStatement,
         query_id: i64,
     ) -> io::Result<Result<i64, Report>> {
-        if self.link.lock().status == b'E' {
+        if self.status() == b'E' {
             // The engine says that nothing runs in a failed transaction.
             return self.exchange("SELECT 1", true).await;
         }
