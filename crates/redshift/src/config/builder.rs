@@ -367,6 +367,7 @@ impl RedshiftBuilder {
     }
 }
 
+#[expect(clippy::ptr_arg, reason = "a check takes what the setting is")]
 fn is_role(role: &String) -> bool {
     let legal = |b: u8| b.is_ascii_alphanumeric() || b":/_+=.@-".contains(&b);
     let arn = |part: &str| part.starts_with("arn:") && part.bytes().all(legal);

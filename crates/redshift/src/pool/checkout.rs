@@ -15,6 +15,8 @@ use crate::{config::PoolOptions, error, wire::TransactionState};
 
 /// How long a session that nobody waits for may take to get clean.
 const CLEAN_UP: Duration = Duration::from_secs(10);
+/// How long to wait for a cancelled statement to end before it is cancelled again.
+const INSIST: Duration = Duration::from_millis(500);
 
 /// Sessions on one server. Cheap to clone.
 #[derive(Clone)]
@@ -95,13 +97,7 @@ impl Checkout {
         // Outside a runtime the socket just closes; the server notices when it next writes.
         let Ok(runtime) = Handle::try_current() else { return };
         runtime.spawn(async move {
-            let work = async {
-                if cancel && let Err(error) = session.cancel_key().cancel().await {
-                    tracing::warn!(process = session.cancel_key().process(), %error, "could not cancel");
-                }
-                session.connection().goodbye().await;
-            };
-            if timeout(CLEAN_UP, work).await.is_err() {
+            if timeout(CLEAN_UP, stop(&mut session, cancel)).await.is_err() {
                 tracing::warn!(process = session.cancel_key().process(), "closing a session took too long");
             }
         });
@@ -116,6 +112,23 @@ impl Checkout {
             }
         });
     }
+}
+
+/// Stops what runs on the session and hangs up. A request to cancel that arrives before its statement does is lost, and
+/// a server that waits to send does not look for one: what it still says is read, and the request repeated.
+async fn stop(session: &mut Session, mut cancel: bool) {
+    while !session.is_quiet() {
+        if cancel && let Err(error) = session.cancel_key().cancel().await {
+            tracing::debug!(process = session.cancel_key().process(), %error, "could not cancel");
+            break;
+        }
+        if session.connection().is_broken() || matches!(timeout(INSIST, session.connection().drain()).await, Ok(Err(_)))
+        {
+            break;
+        }
+        cancel = true;
+    }
+    session.connection().goodbye().await;
 }
 
 impl Drop for Checkout {

@@ -13,6 +13,12 @@ use twinhouse_warehouse_api::{StatementId, StatementStatus};
 
 use crate::wire::CancelKey;
 
+/// The server's clock and ours do not start at the same moment.
+const SLACK: Duration = Duration::from_millis(50);
+/// How long to wait before a request to cancel is repeated, and how often it is.
+const INSIST: Duration = Duration::from_millis(500);
+const INSISTENCE: usize = 10;
+
 /// One statement as those who want to stop it see it.
 pub(crate) struct Control {
     id: StatementId,
@@ -76,6 +82,20 @@ impl Control {
         key.cancel().await.map_err(|error| error.with_statement_id(self.id.as_str()))
     }
 
+    /// Asks again for as long as the statement goes on, a bounded number of times: a request that arrives before the
+    /// statement does is lost.
+    pub(crate) async fn insist(self: Arc<Self>) {
+        for _ in 0..INSISTENCE {
+            tokio::time::sleep(INSIST).await;
+            if !matches!(&*self.phase(), Phase::Cancelled(_)) {
+                return;
+            }
+            if let Err(error) = self.cancel().await {
+                tracing::debug!(%error, "could not cancel again");
+            }
+        }
+    }
+
     pub(crate) fn status(&self) -> StatementStatus {
         match &*self.phase() {
             Phase::Running(_) => StatementStatus::Ready,
@@ -106,9 +126,6 @@ impl Control {
         self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// The server's clock and ours do not start at the same moment.
-const SLACK: Duration = Duration::from_millis(50);
 
 impl fmt::Debug for Control {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

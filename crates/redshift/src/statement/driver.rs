@@ -65,6 +65,10 @@ impl Statement {
         Ok(Self { cluster, plan, request, received, control, started: Mutex::new(Some(started)) })
     }
 
+    fn take(&self) -> Option<Started> {
+        self.started.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// Sends it again, on another session.
     async fn restart(&self) -> Result<Started> {
         let checkout = self.cluster.pool().checkout().await?;
@@ -154,15 +158,24 @@ impl StatementDriver for Statement {
     }
 
     async fn cancel(&self) -> Result<()> {
-        self.control.cancel().await
+        let told = self.control.cancel().await;
+        // Nobody will read it now; whoever keeps the means to cancel must not keep the session.
+        drop(self.take());
+        if told.is_ok() && self.control.is_cancelled() {
+            tokio::spawn(self.control.clone().insist());
+        }
+        told
     }
 
     async fn results(&self) -> Result<BatchStream> {
-        let first = self.started.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut first = self.take();
         if first.is_none() {
-            return Err(Error::new(ErrorKind::Internal, "the results of a statement are read once"));
+            let error = match self.control.is_cancelled() {
+                true => Error::new(ErrorKind::Cancelled, "the statement was cancelled"),
+                false => Error::new(ErrorKind::Internal, "the results of a statement are read once"),
+            };
+            return Err(error.with_statement_id(self.control.id().as_str()));
         }
-        let mut first = first;
         self.cluster
             .policy()
             .execute(operation("statement.run", &self.request), |_| {

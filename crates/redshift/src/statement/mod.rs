@@ -8,6 +8,9 @@ pub(crate) mod plan;
 mod rows;
 pub(crate) mod text;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use control::{Control, Running};
 pub(crate) use driver::{send, submit};
 pub(crate) use lease::{Home, Lease};

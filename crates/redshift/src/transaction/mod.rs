@@ -3,6 +3,9 @@
 mod barred;
 mod slot;
 
+#[cfg(test)]
+mod tests;
+
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;

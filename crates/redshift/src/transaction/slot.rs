@@ -12,7 +12,7 @@ pub(crate) struct Slot(Mutex<State>);
 
 #[derive(Debug)]
 enum State {
-    Home(Checkout),
+    Home(Box<Checkout>),
     /// A statement has it.
     Away,
     /// The session is closed, and the transaction undone.
@@ -23,14 +23,14 @@ enum State {
 
 impl Slot {
     pub(crate) fn new(checkout: Checkout) -> Self {
-        Self(Mutex::new(State::Home(checkout)))
+        Self(Mutex::new(State::Home(Box::new(checkout))))
     }
 
     /// Takes the session for a statement.
     pub(crate) fn take(&self) -> Result<Checkout> {
         let mut state = self.state();
         match std::mem::replace(&mut *state, State::Away) {
-            State::Home(checkout) => Ok(checkout),
+            State::Home(checkout) => Ok(*checkout),
             State::Away => Err(Error::new(
                 ErrorKind::InvalidInput,
                 "the result before has not been read to its end: read it, or drop it and roll back",
@@ -53,7 +53,7 @@ impl Slot {
         }
         let mut state = self.state();
         if matches!(*state, State::Away) {
-            *state = State::Home(checkout);
+            *state = State::Home(Box::new(checkout));
         } else {
             drop(state);
             drop(checkout);

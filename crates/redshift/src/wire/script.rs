@@ -40,15 +40,24 @@ impl Log {
         self.all().iter().filter(|line| line.contains(what)).count()
     }
 
-    /// Waits until something was noted; the tests' clock is paused, so this ends at once or never.
+    /// Waits until something was noted; the tests' clock is paused, so that this takes no time.
     pub(crate) async fn wait_for(&self, what: &str) {
         for _ in 0..10_000 {
             if self.count(what) > 0 {
                 return;
             }
-            tokio::task::yield_now().await;
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
         panic!("never happened: {what}; only {:?}", self.all());
+    }
+}
+
+impl Log {
+    /// Never ends before it was noted this often.
+    pub(crate) async fn wait_for_times(&self, what: &str, times: usize) {
+        while self.count(what) < times {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
     }
 }
 
@@ -126,9 +135,13 @@ impl Peer {
                     self.send(&message(b'2', b"")).await;
                     let said = answer(&prepared);
                     // Of a prepared answer the description has gone before.
-                    self.send(&said[description(&said).len().min(said.len())..]).await;
-                    if !said.contains(&b'C') {
-                        // An answer that does not end: the query goes on and on.
+                    let from = if said.first() == Some(&b'T') { description(&said).len() } else { 0 };
+                    self.send(&said[from..]).await;
+                    if is_last(&said) {
+                        return;
+                    }
+                    if !ends(&said) {
+                        // The query goes on and on.
                         while self.message().await.is_some() {}
                         self.log.note(format!("{} gone", self.process));
                         return;
@@ -156,20 +169,44 @@ fn description(said: &[u8]) -> Vec<u8> {
     said[..length].to_vec()
 }
 
+fn messages(said: &[u8]) -> Vec<&[u8]> {
+    let (mut rest, mut all) = (said, Vec::new());
+    while !rest.is_empty() {
+        let length = u32::from_be_bytes(rest[1..5].try_into().unwrap()) as usize + 1;
+        let (message, after) = rest.split_at(length);
+        all.push(message);
+        rest = after;
+    }
+    all
+}
+
+/// Whether the answer has an end.
+fn ends(said: &[u8]) -> bool {
+    messages(said).iter().any(|message| matches!(message[0], b'C' | b'E' | b'I'))
+}
+
+/// Whether the server hangs up after it.
+fn is_last(said: &[u8]) -> bool {
+    messages(said).iter().any(|message| message[0] == b'E' && message[5..].starts_with(b"SFATAL"))
+}
+
 /// A way to servers that `serve` is run for, one for each connection; cancel requests are noted and taken.
 pub(crate) fn connector<F>(log: &Log, serve: F) -> Connector
 where
     F: Fn(Peer) -> BoxFuture<'static, ()> + Send + Sync + 'static,
 {
-    let (log, serve, next) = (log.clone(), Arc::new(serve), AtomicI32::new(1));
+    let (log, serve, next) = (log.clone(), Arc::new(serve), Arc::new(AtomicI32::new(1)));
     Connector::scripted(Arc::new(move || {
         let (ours, theirs) = duplex(1 << 16);
-        let mut peer = Peer { socket: theirs, process: next.fetch_add(1, Ordering::Relaxed), log: log.clone() };
-        let serve = serve.clone();
+        let mut peer = Peer { socket: theirs, process: 0, log: log.clone() };
+        let (serve, next) = (serve.clone(), next.clone());
         tokio::spawn(async move {
             match peer.first().await {
                 First::Cancel(process, key) => peer.log.note(format!("cancel {process} {key}")),
-                First::Startup(_) => serve(peer).await,
+                First::Startup(_) => {
+                    peer.process = next.fetch_add(1, Ordering::Relaxed);
+                    serve(peer).await;
+                }
             }
         });
         Ok(Box::new(ours))
