@@ -235,7 +235,7 @@ impl DatabricksBuilder {
             self.staging.or(url.staging),
             "TWINHOUSE_STAGING_VOLUME",
             "a directory in a volume, such as /Volumes/main/default/staging, whose parts begin with neither . nor _",
-            is_staging
+            |path| is_staging(path)
         )
         .optional()?;
         let timeout = layers
@@ -334,7 +334,7 @@ fn given_host(text: &str) -> Result<Url> {
     host::parse(text).ok_or_else(|| Error::bad_setting("host", "builder", "the address of a workspace"))
 }
 
-fn is_staging(path: &String) -> bool {
+fn is_staging(path: &str) -> bool {
     let Some(rest) = path.trim_end_matches('/').strip_prefix("/Volumes/") else { return false };
     // Readers skip files and folders that begin so; a quote or backtick would be one more thing to escape.
     let visible =

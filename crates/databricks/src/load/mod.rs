@@ -34,6 +34,3 @@ mod upload;
 
 pub(crate) use run::{Loader, counts, remove};
 pub(crate) use upload::{Staged, stage};
-
-#[cfg(test)]
-mod tests;

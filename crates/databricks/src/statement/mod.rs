@@ -155,6 +155,3 @@ impl Statements {
         Ok(Driver::submitted(self.client.clone(), id, answer, settings.downloads))
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,12 @@
+//! The backend against a server that answers from a script: every awkward thing the service does, and the
+//! counter-measure that survives it.
+
+mod auth;
+mod bench;
+mod inline;
+mod links;
+mod load;
+mod merge;
+mod secrets;
+mod statements;
+mod tables;
