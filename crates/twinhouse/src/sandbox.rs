@@ -28,7 +28,7 @@ impl SandboxConfig for Sandbox {
             .warehouse_id(&access.warehouse_id)
             .catalog("main")
             .schema("default")
-            .staging(&access.staging)
+            .staging("/Volumes/main/default/staging")
             .build()
     }
 

@@ -10,7 +10,7 @@ use futures::TryStreamExt as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use twinhouse::{
     BatchStream, BulkReport, CallOptions, Error, ErrorKind, LoadRequest, LoadToken, Result, StatementRequest, TableRef,
-    Warehouse, WarehouseExt as _,
+    Warehouse, WarehouseExt as _, sandbox::Sandbox,
 };
 
 use super::{
@@ -21,7 +21,7 @@ use super::{
 use crate::output::cells;
 
 /// Creates, loads, queries, upserts, replays and cancels. No `match` on the backend.
-pub(super) async fn run(warehouse: &dyn Warehouse, scale: f64) -> Result<Vec<Answer>> {
+pub(super) async fn run(warehouse: &dyn Warehouse, scale: f64, on_sandbox: bool) -> Result<Vec<Answer>> {
     for table in TABLES {
         create(warehouse, table, &generate(table, scale).schema()).await?;
     }
@@ -31,7 +31,7 @@ pub(super) async fn run(warehouse: &dyn Warehouse, scale: f64) -> Result<Vec<Ans
     let answers = ask(warehouse).await?;
     upsert(warehouse, scale).await?;
     replay(warehouse, scale).await?;
-    cancel(warehouse).await?;
+    cancel(warehouse, on_sandbox).await?;
     Ok(answers)
 }
 
@@ -126,7 +126,7 @@ async fn replay(warehouse: &dyn Warehouse, scale: f64) -> Result<()> {
 }
 
 /// Starts a query that would run for hours, drops it, and asks the server whether it still runs.
-async fn cancel(warehouse: &dyn Warehouse) -> Result<()> {
+async fn cancel(warehouse: &dyn Warehouse, on_sandbox: bool) -> Result<()> {
     let sql = "select count(*) as n from lineitem a, lineitem b, lineitem c \
                where a.l_partkey + b.l_partkey + c.l_partkey = -1";
     let limit = CallOptions::default().with_timeout(Duration::from_secs(600));
@@ -135,7 +135,8 @@ async fn cancel(warehouse: &dyn Warehouse) -> Result<()> {
     let id = handle.id().clone();
     drop(handle);
     let start = Instant::now();
-    if let Some(sandbox) = twinhouse::sandbox::shared() {
+    if on_sandbox {
+        let sandbox = Sandbox::shared().await?;
         while sandbox.is_running("a.l_partkey + b.l_partkey + c.l_partkey") {
             expect(start.elapsed() < Duration::from_secs(30), "the server still runs the dropped query")?;
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -24,7 +24,7 @@ pub(crate) async fn run(options: DemoOptions) -> Result<()> {
     for url in &options.urls {
         let warehouse = twinhouse::connect(url).await?;
         println!("\n== {} at {}", warehouse.info().backend, warehouse.info().host);
-        let done = job::run(warehouse.as_ref(), options.scale).await;
+        let done = job::run(warehouse.as_ref(), options.scale, url.starts_with("sandbox://")).await;
         warehouse.close().await?;
         all.push((warehouse.info().backend, done?));
     }
