@@ -1,4 +1,4 @@
-//! What tests of the Twinhouse contract are made of: a conformance suite, a scripted warehouse and a scripted server.
+#![doc = include_str!("../README.md")]
 
 pub mod conformance;
 

@@ -57,7 +57,7 @@ pub fn column(data_type: &DataType, values: &[Value]) -> Result<ArrayRef, ArrowE
 ///
 /// # Errors
 ///
-/// As [`column`], and if a row is too short or a `NOT NULL` column gets a null.
+/// As [`column()`], and if a row is too short or a `NOT NULL` column gets a null.
 pub fn table_batch(fields: &[Field], rows: &[Vec<Value>]) -> Result<RecordBatch, ArrowError> {
     let mut columns = Vec::with_capacity(fields.len());
     for (index, field) in fields.iter().enumerate() {
