@@ -1,0 +1,219 @@
+//! Who may ask: personal access tokens, and OAuth for a service principal.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    Json, Router,
+    extract::{Request, State},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header};
+use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
+use twinhouse_core::Secret;
+use uuid::Uuid;
+
+use super::{
+    WORKSPACE_ID,
+    reply::{ApiError, ApiResult, drain, host_of},
+};
+
+/// As the service's discovery document lists them.
+const SCOPES: [&str; 6] = ["all-apis", "email", "offline_access", "openid", "profile", "sql"];
+/// How much of an upload by a stranger is taken in before the connection is closed on him.
+const PATIENCE: usize = 64 << 20;
+
+/// The secrets that open the workspace. Clones share the issued tokens.
+#[derive(Clone)]
+pub(crate) struct Access(Arc<Inner>);
+
+struct Inner {
+    token: Fingerprint,
+    client_id: String,
+    client_secret: Fingerprint,
+    lifetime: Duration,
+    issued: Mutex<HashMap<Fingerprint, Instant>>,
+}
+
+/// A digest instead of a secret: its comparison tells nothing about the secret's letters.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    fn of(secret: &str) -> Self {
+        Self(Sha256::digest(secret).into())
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        self.0.iter().zip(other.0).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
+    }
+}
+
+impl Access {
+    /// A personal access token, and a service principal whose OAuth tokens live so long.
+    pub(crate) fn new(
+        token: Secret,
+        client_id: impl Into<String>,
+        client_secret: Secret,
+        token_lifetime: Duration,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            token: Fingerprint::of(token.expose()),
+            client_id: client_id.into(),
+            client_secret: Fingerprint::of(client_secret.expose()),
+            lifetime: token_lifetime,
+            issued: Mutex::default(),
+        }))
+    }
+
+    /// True for the personal access token and for every OAuth token that still holds.
+    pub(crate) fn allows(&self, token: &str) -> bool {
+        let token = Fingerprint::of(token);
+        // The digests of issued tokens are unknown to whoever guesses, so the look-up tells nothing.
+        self.0.token.is(&token) || self.issued().get(&token).is_some_and(|end| Instant::now() < *end)
+    }
+
+    /// Takes back every OAuth token that was issued.
+    pub(crate) fn revoke_all(&self) {
+        self.issued().clear();
+    }
+
+    fn issue(&self) -> String {
+        let token = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+        let now = Instant::now();
+        let mut issued = self.issued();
+        issued.retain(|_, end| now < *end);
+        issued.insert(Fingerprint::of(&token), now + self.0.lifetime);
+        token
+    }
+
+    fn issued(&self) -> MutexGuard<'_, HashMap<Fingerprint, Instant>> {
+        self.0.issued.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn knows_client(&self, id: &str, secret: &str) -> bool {
+        let secret = Fingerprint::of(secret);
+        self.0.client_secret.is(&secret) & (self.0.client_id == id)
+    }
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Access").field("client_id", &self.0.client_id).finish_non_exhaustive()
+    }
+}
+
+/// What needs no token: where to get one, and how.
+pub(crate) fn routes(access: Access) -> Router {
+    Router::new()
+        .route("/.well-known/databricks-config", get(config))
+        .route("/oidc/.well-known/oauth-authorization-server", get(metadata))
+        .route("/oidc/v1/token", post(token))
+        .with_state(access)
+}
+
+/// Lets nobody in without a token.
+pub(crate) fn require_bearer(router: Router, access: Access) -> Router {
+    router.layer(middleware::from_fn_with_state(access, check))
+}
+
+async fn check(State(access): State<Access>, request: Request, next: Next) -> Response {
+    let refusal = match bearer(request.headers()) {
+        Some(token) if access.allows(token) => return next.run(request).await,
+        Some(_) => ApiError::edge(StatusCode::FORBIDDEN, "Invalid access token."),
+        None => ApiError::edge(
+            StatusCode::UNAUTHORIZED,
+            "Credential was not sent or was of an unsupported type for this API.",
+        ),
+    };
+    drain(&mut request.into_body().into_data_stream(), PATIENCE).await;
+    refusal.into_response()
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    credential(headers, "bearer").filter(|token| !token.is_empty())
+}
+
+fn credential<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> {
+    let (found, credential) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    found.eq_ignore_ascii_case(scheme).then_some(credential.trim())
+}
+
+async fn config(headers: HeaderMap) -> ApiResult<Json<Value>> {
+    let host = host_of(&headers)?;
+    Ok(Json(json!({ "oidc_endpoint": format!("http://{host}/oidc"), "workspace_id": WORKSPACE_ID })))
+}
+
+async fn metadata(headers: HeaderMap) -> ApiResult<Json<Value>> {
+    let oidc = format!("http://{}/oidc", host_of(&headers)?);
+    Ok(Json(json!({
+        "issuer": oidc,
+        "token_endpoint": format!("{oidc}/v1/token"),
+        "grant_types_supported": ["client_credentials"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "scopes_supported": SCOPES,
+    })))
+}
+
+async fn token(State(access): State<Access>, headers: HeaderMap, body: Bytes) -> Response {
+    let no_store = [(header::CACHE_CONTROL, "no-store")];
+    match grant(&access, &headers, &body) {
+        Ok(granted) => (no_store, Json(granted)).into_response(),
+        Err((status, error, description)) => {
+            (status, no_store, Json(json!({ "error": error, "error_description": description }))).into_response()
+        }
+    }
+}
+
+fn grant(access: &Access, headers: &HeaderMap, body: &Bytes) -> Result<Value, (StatusCode, &'static str, String)> {
+    let bad = |error, description: &str| Err((StatusCode::BAD_REQUEST, error, description.to_owned()));
+    let form: HashMap<String, String> = url::form_urlencoded::parse(body).into_owned().collect();
+    match form.get("grant_type").map(String::as_str) {
+        Some("client_credentials") => {}
+        Some(other) => {
+            return bad("unsupported_grant_type", &format!("The sandbox does not support the grant {other}"));
+        }
+        None => return bad("invalid_request", "The request has no grant_type"),
+    }
+    let scope = form.get("scope").map_or("all-apis", String::as_str);
+    if let Some(unknown) = scope.split_whitespace().find(|scope| !SCOPES.contains(scope)) {
+        return bad("invalid_scope", &format!("There is no scope {unknown}"));
+    }
+    let known = match credential(headers, "basic") {
+        Some(basic) => pair(basic).is_some_and(|(id, secret)| {
+            // RFC 6749 encodes both, and some clients do not.
+            let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+            access.knows_client(&id, &secret) || access.knows_client(&decoded(&id), &decoded(&secret))
+        }),
+        None => match (form.get("client_id"), form.get("client_secret")) {
+            (Some(id), Some(secret)) => access.knows_client(id, secret),
+            _ => false,
+        },
+    };
+    if !known {
+        return Err((StatusCode::UNAUTHORIZED, "invalid_client", "Client authentication failed".to_owned()));
+    }
+    Ok(json!({
+        "access_token": access.issue(),
+        "token_type": "Bearer",
+        "scope": scope,
+        "expires_in": access.0.lifetime.as_secs(),
+    }))
+}
+
+fn pair(basic: &str) -> Option<(String, String)> {
+    let text = String::from_utf8(STANDARD.decode(basic).ok()?).ok()?;
+    let (id, secret) = text.split_once(':')?;
+    Some((id.to_owned(), secret.to_owned()))
+}

@@ -1,0 +1,260 @@
+//! Tables of Unity Catalog, as their Delta logs describe them.
+
+use axum::{Json, extract::State};
+use deltalake::kernel::{DataType, PrimitiveType, StructField};
+use futures::{StreamExt, TryStreamExt, stream};
+use serde_json::{Map, Value, json};
+
+use super::{
+    reply::{ApiError, ApiResult, Query, Segment},
+    unity::{
+        LARGE_PAGE, PAGE, Unity, drop_statement, full_name, info, location, names_in, no_catalog, page, refusal,
+        three_parts,
+    },
+};
+use crate::databricks::engine::{FullName, comment};
+
+/// Tables of one page are opened so many at a time.
+const OPENED_AT_ONCE: usize = 8;
+
+impl Unity {
+    /// Everything about a table.
+    async fn table(&self, name: FullName, columns: bool, properties: bool) -> ApiResult<Value> {
+        let text = full_name(&name);
+        let opened = self.engine.table_fields(name.clone()).await;
+        let (entry, fields, partitions, set) = opened.map_err(|error| refusal(&error, "Table", &text))?;
+        let folder = self.engine.catalog().path(&entry.folder);
+        let mut table = info(&name.name, entry.created_at, entry.comment.as_deref());
+        if let Some(updated_at) = last_commit(&folder) {
+            table.insert("updated_at".to_owned(), updated_at.into());
+        }
+        let mut put = |key: &str, value: Value| table.insert(key.to_owned(), value);
+        put("catalog_name", name.catalog.into());
+        put("schema_name", name.schema.into());
+        put("full_name", text.into());
+        put("table_id", entry.id.to_string().into());
+        put("table_type", "MANAGED".into());
+        put("data_source_format", "DELTA".into());
+        put("storage_location", location(&folder)?.into());
+        if properties {
+            let set = set.into_iter().map(|(key, value)| (key, value.into()));
+            put("properties", Map::from_iter(set).into());
+        }
+        if columns {
+            let columns: ApiResult<Vec<Value>> = fields
+                .fields()
+                .enumerate()
+                .map(|(position, field)| {
+                    let partition = partitions.iter().position(|name| name == field.name());
+                    column(field, position, partition)
+                })
+                .collect();
+            put("columns", columns?.into());
+        }
+        Ok(table.into())
+    }
+
+    fn tables_of(&self, catalog: &str, schema: &str) -> Vec<String> {
+        self.engine.catalog().read(|listing| {
+            let schema = listing.get(catalog).and_then(|entry| entry.schemas.get(schema));
+            schema.map(|schema| schema.tables.keys().cloned().collect()).unwrap_or_default()
+        })
+    }
+}
+
+/// When the log was last written, in milliseconds since 1970.
+fn last_commit(folder: &std::path::Path) -> Option<u64> {
+    let modified = std::fs::metadata(folder.join("_delta_log")).and_then(|meta| meta.modified()).ok()?;
+    let since = modified.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(since.as_millis() as u64)
+}
+
+fn column(field: &StructField, position: usize, partition: Option<usize>) -> ApiResult<Value> {
+    let (precision, scale) = match field.data_type() {
+        DataType::Primitive(PrimitiveType::Decimal(decimal)) => (decimal.precision(), decimal.scale()),
+        _ => (0, 0),
+    };
+    let mut column = json!({
+        "name": field.name(),
+        "type_name": type_name(field.data_type()),
+        "type_text": type_text(field.data_type()),
+        "type_json": serde_json::to_string(field).map_err(ApiError::internal)?,
+        "type_precision": precision,
+        "type_scale": scale,
+        "position": position,
+        "nullable": field.is_nullable(),
+    });
+    if let Some(partition) = partition {
+        column["partition_index"] = partition.into();
+    }
+    if let Some(comment) = comment(field) {
+        column["comment"] = comment.into();
+    }
+    Ok(column)
+}
+
+fn type_name(data_type: &DataType) -> &'static str {
+    match data_type {
+        DataType::Primitive(primitive) => match primitive {
+            PrimitiveType::String => "STRING",
+            PrimitiveType::Long => "LONG",
+            PrimitiveType::Integer => "INT",
+            PrimitiveType::Short => "SHORT",
+            PrimitiveType::Byte => "BYTE",
+            PrimitiveType::Float => "FLOAT",
+            PrimitiveType::Double => "DOUBLE",
+            PrimitiveType::Boolean => "BOOLEAN",
+            PrimitiveType::Binary => "BINARY",
+            PrimitiveType::Date => "DATE",
+            PrimitiveType::Timestamp => "TIMESTAMP",
+            PrimitiveType::TimestampNtz => "TIMESTAMP_NTZ",
+            PrimitiveType::Decimal(_) => "DECIMAL",
+            #[allow(unreachable_patterns)] // a type of a later Delta
+            _ => "USER_DEFINED_TYPE",
+        },
+        DataType::Array(_) => "ARRAY",
+        DataType::Map(_) => "MAP",
+        DataType::Struct(_) => "STRUCT",
+        DataType::Variant(_) => "VARIANT",
+    }
+}
+
+/// The type as Spark's catalog writes it: lower case, no spaces, fields as they are spelled.
+fn type_text(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Primitive(PrimitiveType::Decimal(decimal)) => {
+            format!("decimal({},{})", decimal.precision(), decimal.scale())
+        }
+        DataType::Primitive(PrimitiveType::Long) => "bigint".to_owned(),
+        DataType::Primitive(PrimitiveType::Integer) => "int".to_owned(),
+        DataType::Primitive(PrimitiveType::Short) => "smallint".to_owned(),
+        DataType::Primitive(PrimitiveType::Byte) => "tinyint".to_owned(),
+        DataType::Primitive(primitive) => primitive.to_string(),
+        DataType::Array(array) => format!("array<{}>", type_text(array.element_type())),
+        DataType::Map(map) => format!("map<{},{}>", type_text(map.key_type()), type_text(map.value_type())),
+        DataType::Struct(fields) => {
+            let fields: Vec<String> =
+                fields.fields().map(|field| format!("{}:{}", field.name(), type_text(field.data_type()))).collect();
+            format!("struct<{}>", fields.join(","))
+        }
+        DataType::Variant(_) => "variant".to_owned(),
+    }
+}
+
+pub(super) async fn list(State(unity): State<Unity>, query: Query) -> ApiResult<Json<Value>> {
+    query.refuse_flags(&["include_manifest_capabilities"])?;
+    let (columns, properties) = (!query.flag("omit_columns")?, !query.flag("omit_properties")?);
+    let (place, names) = names_in(&unity, &query, |place| unity.tables_of(&place.catalog, &place.schema))?;
+    let (names, next) = unity.paging(&query, PAGE)?.cut(names);
+    let found: Vec<Option<Value>> = stream::iter(names)
+        .map(|name| {
+            let opened = unity.table(FullName { name, ..place.clone() }, columns, properties);
+            async {
+                match opened.await {
+                    // Dropped since the names were read.
+                    Err(error) if error.is_not_found() => Ok(None),
+                    opened => opened.map(Some),
+                }
+            }
+        })
+        .buffered(OPENED_AT_ONCE)
+        .try_collect()
+        .await?;
+    Ok(page("tables", found.into_iter().flatten().collect(), next))
+}
+
+pub(super) async fn find(State(unity): State<Unity>, Segment(name): Segment, query: Query) -> ApiResult<Json<Value>> {
+    query.refuse_flags(&["include_delta_metadata", "include_manifest_capabilities"])?;
+    Ok(Json(unity.table(three_parts(&name)?, true, true).await?))
+}
+
+pub(super) async fn exists(State(unity): State<Unity>, Segment(name): Segment) -> ApiResult<Json<Value>> {
+    let exists = unity.engine.catalog().table(&three_parts(&name)?).is_ok();
+    Ok(Json(json!({ "table_exists": exists })))
+}
+
+pub(super) async fn remove(State(unity): State<Unity>, Segment(name): Segment) -> ApiResult<Json<Value>> {
+    let FullName { catalog, schema, name: table } = three_parts(&name)?;
+    unity.run(drop_statement("TABLE", &[&catalog, &schema, &table], false), "Table", &name).await?;
+    Ok(Json(json!({})))
+}
+
+pub(super) async fn refuse_create() -> ApiError {
+    ApiError::not_implemented("tables made without SQL: use CREATE TABLE")
+}
+
+pub(super) async fn summaries(State(unity): State<Unity>, query: Query) -> ApiResult<Json<Value>> {
+    query.refuse_flags(&["include_manifest_capabilities"])?;
+    let catalog = query.required("catalog_name")?.to_lowercase();
+    let fits =
+        |parameter: &str, name: &str| query.text(parameter).is_none_or(|pattern| like(name, &pattern.to_lowercase()));
+    let mut names: Vec<String> = unity.engine.catalog().read(|listing| {
+        let entry = listing.get(&catalog).ok_or_else(|| no_catalog(&catalog))?;
+        let schemas = entry.schemas.iter().filter(|(schema, _)| fits("schema_name_pattern", schema));
+        let tables = schemas.flat_map(|(schema, entry)| entry.tables.keys().map(move |table| (schema, table)));
+        let tables = tables.filter(|(_, table)| fits("table_name_pattern", table));
+        Ok::<_, ApiError>(tables.map(|(schema, table)| format!("{catalog}.{schema}.{table}")).collect())
+    })?;
+    names.sort_unstable();
+    let (names, next) = unity.paging(&query, LARGE_PAGE)?.capped(LARGE_PAGE).cut(names);
+    let tables = names.into_iter().map(|name| json!({ "full_name": name, "table_type": "MANAGED" })).collect();
+    Ok(page("tables", tables, next))
+}
+
+/// SQL's LIKE: `%` stands for any text, `_` for one character.
+fn like(name: &str, pattern: &str) -> bool {
+    let mut rest = pattern.chars();
+    match rest.next() {
+        None => name.is_empty(),
+        Some('%') => {
+            name.char_indices().map(|(at, _)| at).chain([name.len()]).any(|at| like(&name[at..], rest.as_str()))
+        }
+        Some(wanted) => {
+            let mut name = name.chars();
+            name.next().is_some_and(|found| wanted == '_' || wanted == found) && like(name.as_str(), rest.as_str())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use deltalake::kernel::{ArrayType, MapType, StructType};
+
+    use super::*;
+
+    #[test]
+    fn types_are_written_as_sparks_catalog_writes_them() {
+        let decimal = DataType::decimal(12, 2).unwrap();
+        let inner = StructType::new_unchecked([
+            StructField::nullable("A b", DataType::INTEGER),
+            StructField::not_null("c", MapType::new(DataType::STRING, decimal.clone(), true)),
+        ]);
+        let nested = DataType::from(ArrayType::new(inner, true));
+        assert_eq!(type_text(&nested), "array<struct<A b:int,c:map<string,decimal(12,2)>>>");
+        for (data_type, name, text) in [
+            (DataType::LONG, "LONG", "bigint"),
+            (DataType::SHORT, "SHORT", "smallint"),
+            (DataType::BYTE, "BYTE", "tinyint"),
+            (DataType::TIMESTAMP_NTZ, "TIMESTAMP_NTZ", "timestamp_ntz"),
+            (DataType::BINARY, "BINARY", "binary"),
+            (decimal, "DECIMAL", "decimal(12,2)"),
+        ] {
+            assert_eq!((type_name(&data_type), type_text(&data_type).as_str()), (name, text));
+        }
+    }
+
+    #[test]
+    fn patterns_are_sqls() {
+        for (name, pattern, fits) in [
+            ("orders", "ord%", true),
+            ("orders", "%", true),
+            ("orders", "o_ders", true),
+            ("orders", "order", false),
+            ("", "%", true),
+            ("é", "_", true),
+            ("ab", "_", false),
+        ] {
+            assert_eq!(like(name, pattern), fits, "{name} like {pattern}");
+        }
+    }
+}
