@@ -115,6 +115,7 @@ impl Session {
 
     /// Runs a statement as it is and collects its answer.
     pub(crate) async fn ask(&mut self, sql: &str) -> Result<Answer> {
+        self.connection.explain_with(None);
         self.send_simple(sql).await?;
         let mut answer = Answer::default();
         let mut failed = None;

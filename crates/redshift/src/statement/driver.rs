@@ -134,6 +134,7 @@ async fn run(session: &mut Session, plan: &Plan, extras: &Extras) -> Result<Vec<
     if plan.words.spoils_session() {
         session.spoil();
     }
+    session.connection().explain_with(Some(plan.source.clone()));
     let Some(prepared) = &plan.prepared else {
         session.send_simple(&plan.sql).await?;
         return Ok(Vec::new());

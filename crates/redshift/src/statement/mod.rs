@@ -5,6 +5,7 @@ mod driver;
 mod lease;
 mod parameter;
 pub(crate) mod plan;
+mod position;
 mod rows;
 pub(crate) mod text;
 
@@ -15,4 +16,5 @@ pub(crate) use control::{Control, Running};
 pub(crate) use driver::{send, submit};
 pub(crate) use lease::{Home, Lease};
 pub(crate) use plan::Plan;
+pub(crate) use position::Source;
 pub(crate) use rows::Started;

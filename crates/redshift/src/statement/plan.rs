@@ -1,9 +1,11 @@
 //! How a statement is sent: prepared and with its values beside it, or as plain text.
 
+use std::sync::Arc;
+
 use twinhouse_core::{Error, ErrorKind, Result};
 use twinhouse_warehouse_api::{Dialect as _, RedshiftDialect, StatementRequest, Value};
 
-use super::{parameter, text::Words};
+use super::{Source, parameter, text::Words};
 
 /// A statement that is ready to be sent.
 #[derive(Clone)]
@@ -12,6 +14,8 @@ pub(crate) struct Plan {
     /// None: it goes as plain text, because the server takes no parameters there.
     pub(crate) prepared: Option<Prepared>,
     pub(crate) words: Words,
+    /// For saying where a mistake is.
+    pub(crate) source: Arc<Source>,
 }
 
 /// Types and values of a prepared statement.
@@ -35,12 +39,14 @@ impl Plan {
         if !prepared || bytes {
             let sql = RedshiftDialect.inline(request.sql(), request.params())?;
             let prepared = prepared.then(|| Prepared { types: Vec::new(), values: Vec::new() });
-            return Self { sql, prepared, words }.checked();
+            let source = Arc::new(Source::new(request.sql(), &sql));
+            return Self { sql, prepared, words, source }.checked();
         }
         let bound = RedshiftDialect.bind(request.sql(), request.params())?;
         let types = bound.values.iter().map(|(_, value)| parameter::type_oid(value)).collect();
         let values = bound.values.iter().map(|(name, value)| parameter::text(name, value)).collect::<Result<_>>()?;
-        Self { sql: bound.sql, prepared: Some(Prepared { types, values }), words }.checked()
+        let source = Arc::new(Source::new(request.sql(), &bound.sql));
+        Self { sql: bound.sql, prepared: Some(Prepared { types, values }), words, source }.checked()
     }
 
     fn checked(self) -> Result<Self> {

@@ -1,5 +1,7 @@
 //! What can be told from a statement's text before it is sent: its first words, and whether it is one statement.
 
+use std::ops::Range;
+
 /// How many words are kept.
 const WORDS: usize = 12;
 
@@ -72,6 +74,24 @@ impl Words {
             _ => false,
         }
     }
+}
+
+/// Where `:name` or `$1` markers stand, in bytes.
+pub(crate) fn markers(sql: &str, sign: char) -> Vec<Range<usize>> {
+    let (mut found, mut at) = (Vec::new(), 0);
+    let mut before = None;
+    while let Some((token, length)) = token(&sql[at..]) {
+        let text = &sql[at..at + length];
+        // `::` is a cast, not a marker behind a colon.
+        if let (Token::Word, Some(start)) = (&token, before)
+            && !sql[..start].ends_with(sign)
+        {
+            found.push(start..at + length);
+        }
+        before = (matches!(token, Token::Other) && text.starts_with(sign) && length == 1).then_some(at);
+        at += length;
+    }
+    found
 }
 
 enum Token {
@@ -182,6 +202,16 @@ mod tests {
         ] {
             assert_eq!(Words::of(sql).is_several(), several, "{sql}");
         }
+    }
+
+    #[test]
+    fn markers_are_found_where_they_stand_for_values() {
+        let sql = "select :a::int, ':b', x::text, /* :c */ (:d)";
+        let found: Vec<_> = markers(sql, ':').into_iter().map(|span| &sql[span]).collect();
+        assert_eq!(found, [":a", ":d"]);
+        let sql = "select $1::int, '$2', $$ $3 $$, $14";
+        let found: Vec<_> = markers(sql, '$').into_iter().map(|span| &sql[span]).collect();
+        assert_eq!(found, ["$1", "$14"]);
     }
 
     #[test]

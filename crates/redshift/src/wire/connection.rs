@@ -1,13 +1,13 @@
 //! One connection: bytes out, messages in, and whether the server still owes us an answer.
 
-use std::{collections::VecDeque, fmt, io, time::Duration};
+use std::{collections::VecDeque, fmt, io, sync::Arc, time::Duration};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use twinhouse_core::{Error, ErrorKind, Result};
 
 use super::message::{Body, ServerMessage, malformed, tag};
-use crate::error;
+use crate::{error, statement::Source};
 
 /// How much is read at once.
 const READ: usize = 64 * 1024;
@@ -65,6 +65,8 @@ pub(crate) struct Connection {
     broken: bool,
     notices: VecDeque<Notice>,
     server_version: Option<String>,
+    /// The statement that errors are about.
+    source: Option<Arc<Source>>,
 }
 
 impl Connection {
@@ -78,7 +80,13 @@ impl Connection {
             broken: false,
             notices: VecDeque::new(),
             server_version: None,
+            source: None,
         }
+    }
+
+    /// Says which statement the errors from here on are about.
+    pub(crate) fn explain_with(&mut self, source: Option<Arc<Source>>) {
+        self.source = source;
     }
 
     /// Whether both sides are at rest: nothing is half sent and no answer is due.
@@ -239,9 +247,11 @@ impl Connection {
 
     /// The error at the front, taken off. After a fatal one the connection is broken.
     pub(crate) fn take_error(&mut self, frame: Frame) -> Result<Error> {
-        let message = ServerMessage::parse(self.body(frame))?;
+        let mut message = ServerMessage::parse(self.body(frame))?;
         self.broken |= message.is_fatal();
         self.discard(frame)?;
+        let place = self.source.as_ref().and_then(|source| source.place(&message.position));
+        message.position = place.unwrap_or_default();
         Ok(error::refused(message))
     }
 

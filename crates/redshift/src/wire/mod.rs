@@ -14,6 +14,8 @@ pub(crate) mod tls;
 pub(crate) mod script;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;
 
 pub(crate) use cancel::CancelKey;
 pub(crate) use connect::Connector;
