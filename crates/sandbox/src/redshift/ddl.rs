@@ -301,9 +301,10 @@ fn numeric(
 /// Layout after the bracket, or between the name and `AS`.
 fn attributes(s: &Lexed<'_>, mut at: usize, layout: &mut Value, edits: &mut Edits) -> Result<(), Report> {
     while at < s.len() && !s.is(at, "as") {
-        let end = if s.is(at, "diststyle") || s.is(at, "backup") {
-            at + 2
-        } else if s.are(at, &["encode", "auto"]) || s.are(at, &["sortkey", "auto"]) {
+        let end = if s.is_any(at, &["diststyle", "backup"])
+            || s.are(at, &["encode", "auto"])
+            || s.are(at, &["sortkey", "auto"])
+        {
             at + 2
         } else if s.is(at, "distkey") && s.is_sign(at + 1, '(') {
             s.closing(at + 1) + 1
@@ -347,7 +348,7 @@ mod tests {
         let tokens = tokens(sql);
         let lexed = Lexed::new(sql, &tokens);
         let mut edits = Edits::default();
-        rewrite(&lexed, &mut edits).map_err(|report| report.code)?;
+        rewrite(&lexed, &mut edits).map_err(|report| report.code.clone())?;
         Ok(edits.apply(sql, 0..sql.len()).0.split_whitespace().collect::<Vec<_>>().join(" "))
     }
 

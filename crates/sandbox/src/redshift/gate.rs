@@ -258,7 +258,7 @@ mod tests {
 
     fn code(sql: &str) -> Option<String> {
         let tokens = tokens(sql);
-        refusal(&Lexed::new(sql, &tokens)).map(|report| report.code)
+        refusal(&Lexed::new(sql, &tokens)).map(|report| report.code.clone())
     }
 
     #[test]

@@ -1,12 +1,17 @@
 //! Errors and notices, as Redshift words them.
 
+use std::ops::{Deref, DerefMut};
+
 use bytes::{BufMut as _, BytesMut};
 
 use super::wire::{Body, put, put_cstr};
 
-/// The fields of an error or a notice.
+/// An error or a notice.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Report {
+pub(super) struct Report(Box<Fields>);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Fields {
     pub(super) severity: String,
     pub(super) code: String,
     pub(super) message: String,
@@ -20,27 +25,46 @@ pub(super) struct Report {
     pub(super) others: Vec<(u8, String)>,
 }
 
+impl Deref for Report {
+    type Target = Fields;
+
+    fn deref(&self) -> &Fields {
+        &self.0
+    }
+}
+
+impl DerefMut for Report {
+    fn deref_mut(&mut self) -> &mut Fields {
+        &mut self.0
+    }
+}
+
 impl Report {
-    pub(super) fn error(code: &str, message: impl Into<String>) -> Self {
-        Self {
-            severity: "ERROR".to_owned(),
+    fn new(severity: &str, code: &str, message: impl Into<String>) -> Self {
+        Self(Box::new(Fields {
+            severity: severity.to_owned(),
             code: code.to_owned(),
             message: message.into(),
-            detail: None,
-            hint: None,
-            position: None,
-            context: None,
-            routine: None,
-            others: Vec::new(),
-        }
+            ..Fields::default()
+        }))
+    }
+
+    pub(super) fn error(code: &str, message: impl Into<String>) -> Self {
+        Self::new("ERROR", code, message)
     }
 
     pub(super) fn fatal(code: &str, message: impl Into<String>) -> Self {
-        Self { severity: "FATAL".to_owned(), ..Self::error(code, message) }
+        Self::new("FATAL", code, message)
     }
 
     pub(super) fn info(message: impl Into<String>) -> Self {
-        Self { severity: "INFO".to_owned(), ..Self::error("00000", message) }
+        Self::new("INFO", "00000", message)
+    }
+
+    /// The same, and the end of the connection.
+    pub(super) fn and_fatal(mut self) -> Self {
+        self.severity = "FATAL".to_owned();
+        self
     }
 
     /// An error of the execution engine: nearly all of them share one SQLSTATE.
@@ -151,7 +175,7 @@ impl Report {
             "40001" => {
                 let table = self.other(b't').unwrap_or("unknown").to_owned();
                 let detail = format!("Serializable isolation violation on table - {table}, {}", self.message);
-                Self { severity: self.severity, ..Self::serialization_conflict(detail) }
+                Self::serialization_conflict(detail)
             }
             "57014" if self.message.starts_with("canceling statement") => {
                 self.message = format!("Query ({query_id}) cancelled on user's request");
@@ -165,7 +189,7 @@ impl Report {
                 Some(length) => {
                     let mut too_long =
                         Self::error("22001", format!("value too long for type character varying({length})"));
-                    too_long.context = self.context;
+                    too_long.context = self.0.context;
                     too_long
                 }
                 None => self,
@@ -208,7 +232,9 @@ mod tests {
         engine.others.push((b't', "orders".to_owned()));
         let ours = engine.translated(1);
         assert_eq!((ours.code.as_str(), ours.message.as_str()), ("XX000", "1023"));
-        assert!(ours.detail.is_some_and(|d| d.starts_with("Serializable isolation violation on table - orders")));
+        assert!(
+            ours.detail.as_ref().is_some_and(|d| d.starts_with("Serializable isolation violation on table - orders"))
+        );
     }
 
     #[test]

@@ -105,10 +105,11 @@ fn call(s: &Lexed<'_>, i: usize, ids: &LastIds, edits: &mut Edits) -> Result<(),
         "pg_last_copy_count" => value(s, i, close, ids.copied, edits),
         "pg_last_unload_id" => value(s, i, close, ids.unload, edits),
         "pg_last_unload_count" => value(s, i, close, ids.unloaded, edits),
-        _ if TAKES_DATE_PART.contains(&name.as_str()) => {
-            if s.kind(open + 1) == Some(Kind::Word) && s.is_sign(open + 2, ',') {
-                edits.replace(at(open + 1), format!("'{}'", s.name(open + 1)));
-            }
+        _ if TAKES_DATE_PART.contains(&name.as_str())
+            && s.kind(open + 1) == Some(Kind::Word)
+            && s.is_sign(open + 2, ',') =>
+        {
+            edits.replace(at(open + 1), format!("'{}'", s.name(open + 1)));
         }
         _ => {}
     }

@@ -182,7 +182,7 @@ mod tests {
         let tokens = tokens(sql);
         let lexed = Lexed::new(sql, &tokens);
         let mut edits = Edits::default();
-        let change = rewrite(&lexed, Isolation::Serializable, &mut edits).map_err(|report| report.code)?;
+        let change = rewrite(&lexed, Isolation::Serializable, &mut edits).map_err(|report| report.code.clone())?;
         Ok((edits.apply(sql, 0..sql.len()).0, change))
     }
 

@@ -188,7 +188,7 @@ async fn enter(
         }
         match settings::engine_name(&name, Some(&value)) {
             Ok(name) => wanted.push((name, value)),
-            Err(report) => return Ok(Err(Report { severity: "FATAL".to_owned(), ..report })),
+            Err(report) => return Ok(Err(report.and_fatal())),
         }
     }
     if !shared.databases.contains(&database) {
