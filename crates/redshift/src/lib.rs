@@ -10,6 +10,8 @@ mod pool;
 mod staging;
 mod statement;
 mod tables;
+#[cfg(test)]
+mod testing;
 mod transaction;
 mod warehouse;
 mod wire;

@@ -37,10 +37,8 @@ impl Staging {
         let mut client = ClientOptions::new().with_timeout(ONE_TRY).with_connect_timeout(Duration::from_secs(10));
         // Retries below a policy that retries would multiply.
         let retry = RetryConfig { max_retries: 0, ..RetryConfig::default() };
-        let mut builder = AmazonS3Builder::new()
-            .with_bucket_name(prefix.bucket())
-            .with_region(&options.region)
-            .with_retry(retry);
+        let mut builder =
+            AmazonS3Builder::new().with_bucket_name(prefix.bucket()).with_region(&options.region).with_retry(retry);
         if let Some(endpoint) = &options.endpoint {
             client = client.with_allow_http(may_be_plain(endpoint)?);
             builder = builder.with_endpoint(endpoint);

@@ -1,1 +1,497 @@
+mod server;
 
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use arrow::{
+    array::{ArrayRef, Int64Array, RecordBatch, StringArray},
+    datatypes::{DataType, Field, Schema, SchemaRef},
+};
+use futures::{FutureExt as _, StreamExt as _, stream};
+use object_store::{
+    ObjectStore,
+    local::LocalFileSystem,
+    throttle::{ThrottleConfig, ThrottledStore},
+};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use twinhouse_core::{Effect, Error, ErrorKind, Result};
+use twinhouse_warehouse_api::{
+    BatchStream, BulkReport, CallOptions, Fit, LoadRequest, LoadToken, Progress, TableInfo, TableKind, TableRef,
+};
+
+use self::server::{Mishap, Server, staged};
+use super::{Limits, Place, Rows, load, parquet::Splitter, stage};
+use crate::{
+    cluster::Cluster,
+    staging::Staging,
+    tables::describe,
+    testing::{Say, cluster},
+    wire::script::Log,
+};
+
+fn schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, true), Field::new("name", DataType::Utf8, true)]))
+}
+
+fn batch(ids: impl IntoIterator<Item = i64>) -> RecordBatch {
+    let ids: Vec<i64> = ids.into_iter().collect();
+    let names: Vec<String> = ids.iter().map(|id| format!("n{id}")).collect();
+    let columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(ids)), Arc::new(StringArray::from(names))];
+    RecordBatch::try_new(schema(), columns).unwrap()
+}
+
+fn request(batches: Vec<RecordBatch>, token: &str) -> LoadRequest {
+    LoadRequest::append(
+        TableRef::new("Orders"),
+        BatchStream::from_batches(schema(), batches),
+        LoadToken::new(token).unwrap(),
+    )
+}
+
+fn start(server: &Server) -> (Arc<Cluster>, Log) {
+    let log = Log::default();
+    let staging = Staging::over(server.store.clone(), "s3://bucket/stage".parse().unwrap());
+    let sessions = server.clone();
+    (cluster(&log, Some(staging), move || sessions.session()), log)
+}
+
+fn counts(report: &BulkReport) -> (u64, bool) {
+    (report.rows, report.replayed)
+}
+
+#[tokio::test]
+async fn rows_arrive_once_and_nothing_stays_behind() {
+    let server = Server::new();
+    let (cluster, log) = start(&server);
+    let report = load(&cluster, request(vec![batch(0..5), batch(5..9)], "t-1")).await.unwrap();
+    assert_eq!((counts(&report), report.files), ((9, false), 1));
+    assert_eq!(server.rows(), (0..9).collect::<Vec<_>>());
+    assert_eq!(server.entries(), 1);
+    assert!(staged(&server.store).await.is_empty());
+    let said = log.all();
+    let copy = said.iter().find(|line| line.contains("COPY")).unwrap();
+    assert!(
+        copy.contains("COPY \"public\".\"orders\" (\"id\", \"name\") FROM 's3://bucket/stage/t-public-orders/t-1/"),
+        "{copy}"
+    );
+    assert!(copy.contains("/manifest' IAM_ROLE 'arn:aws:iam::1:role/r' FORMAT AS PARQUET MANIFEST"), "{copy}");
+    let order =
+        ["BEGIN", "LOCK TABLE", "pg_class", "\"attempt\" FROM", "COPY", "pg_last_copy_count", "INSERT INTO", "COMMIT"];
+    let from = said.iter().rposition(|line| line.contains("BEGIN")).unwrap();
+    assert!(said[from..].iter().zip(order).all(|(line, word)| line.contains(word)), "{said:?}");
+}
+
+#[tokio::test]
+async fn the_same_token_changes_nothing_whatever_rows_come() {
+    let server = Server::new();
+    let (cluster, log) = start(&server);
+    load(&cluster, request(vec![batch(0..5)], "t")).await.unwrap();
+    let report = load(&cluster, request(vec![batch(7..20)], "t")).await.unwrap();
+    assert_eq!((counts(&report), report.files), ((0, true), 0));
+    assert_eq!((server.rows().len(), log.count("COPY")), (5, 1));
+    assert!(staged(&server.store).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_token_is_known_per_table_and_a_table_made_anew_is_another() {
+    let server = Server::new();
+    let (cluster, _) = start(&server);
+    load(&cluster, request(vec![batch(0..5)], "t")).await.unwrap();
+    server.remake_table();
+    assert_eq!(counts(&load(&cluster, request(vec![batch(0..5)], "t")).await.unwrap()), (5, false));
+    assert_eq!((server.rows().len(), server.entries()), (5, 2));
+}
+
+#[tokio::test]
+async fn two_loads_of_one_token_at_once_add_one() {
+    let server = Server::new();
+    let (cluster, log) = start(&server);
+    let one = || load(&cluster, request(vec![batch(0..50)], "t"));
+    let (first, second, third) = tokio::join!(one(), one(), one());
+    let mut reports = [first, second, third].map(|report| counts(&report.unwrap()));
+    reports.sort_unstable();
+    assert_eq!(reports, [(0, true), (0, true), (50, false)]);
+    assert_eq!((server.rows().len(), server.entries(), log.count("COPY")), (50, 1, 1));
+    assert!(staged(&server.store).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_ledger_that_somebody_else_creates_meanwhile_will_do() {
+    let server = Server::new();
+    let (cluster, log) = start(&server);
+    // Another load wins the race: its table is there, ours is refused.
+    load(&cluster, request(vec![batch(0..1)], "first")).await.unwrap();
+    server.fail("LOCK TABLE", Mishap::Refused("42P01", "relation \"twinhouse_loads\" does not exist".to_owned()));
+    server.fail("CREATE TABLE", Mishap::Refused("23505", "duplicate key value violates unique constraint".to_owned()));
+    assert_eq!(counts(&load(&cluster, request(vec![batch(1..3)], "second")).await.unwrap()), (2, false));
+    assert_eq!((server.rows(), log.count("CREATE TABLE")), (vec![0, 1, 2], 2));
+}
+
+#[tokio::test]
+async fn a_ledger_that_may_not_be_created_is_the_error() {
+    let server = Server::new();
+    let (cluster, _) = start(&server);
+    server.fail("CREATE TABLE", Mishap::Refused("42501", "permission denied for schema public".to_owned()));
+    let error = load(&cluster, request(vec![batch(0..3)], "t")).await.unwrap_err();
+    assert_eq!((error.kind(), error.context("token")), (ErrorKind::PermissionDenied, Some("t")));
+    assert!(server.rows().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conflict_anywhere_repeats_the_whole() {
+    for statement in ["LOCK TABLE", "COPY", "INSERT INTO", "COMMIT"] {
+        for (code, text) in [("XX000", "1023"), ("40P01", "deadlock detected")] {
+            let server = Server::new();
+            let (cluster, log) = start(&server);
+            server.fail(statement, Mishap::Refused(code, text.to_owned()));
+            server.fail(statement, Mishap::Refused(code, text.to_owned()));
+            let report = load(&cluster, request(vec![batch(0..5)], "t")).await.unwrap();
+            assert_eq!(
+                (counts(&report), server.rows().len(), server.entries()),
+                ((5, false), 5, 1),
+                "{statement} {code}"
+            );
+            assert!(log.count("BEGIN") >= 3, "{statement} {code}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conflict_that_never_ends_is_reported_in_the_end() {
+    let server = Server::new();
+    let (cluster, log) = start(&server);
+    for _ in 0..100 {
+        server.fail("COPY", Mishap::Refused("XX000", "1023".to_owned()));
+    }
+    let error = load(&cluster, request(vec![batch(0..5)], "t")).await.unwrap_err();
+    assert_eq!((error.kind(), error.fault().effect), (ErrorKind::Conflict, Effect::None));
+    assert!(error.attempts() > 1 && error.attempts() < 20 && log.count("COPY") == error.attempts() as usize);
+    assert!(server.rows().is_empty() && staged(&server.store).await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_connection_loses_and_doubles_nothing_wherever_it_strikes() {
+    for statement in ["BEGIN", "LOCK TABLE", "COPY", "SELECT pg_last_copy_count", "INSERT INTO", "COMMIT"] {
+        for mishap in [Mishap::HangUpBefore, Mishap::HangUpAfter] {
+            let server = Server::new();
+            let (cluster, _) = start(&server);
+            load(&cluster, request(vec![batch(100..101)], "before")).await.unwrap();
+            server.fail(statement, mishap.clone());
+            let report = load(&cluster, request(vec![batch(0..5)], "t")).await.unwrap();
+            // The rows are this call's, also where the answer to COMMIT was lost.
+            assert_eq!(
+                (counts(&report), server.rows().len(), server.entries()),
+                ((5, false), 6, 2),
+                "{statement} {mishap:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_number_of_rows_than_was_staged_is_taken_back() {
+    for (count, loaded) in [("4", "4"), ("-1", "unknown"), ("<null>", "unknown")] {
+        let server = Server::new();
+        let (cluster, log) = start(&server);
+        server.fail("SELECT pg_last_copy_count", Mishap::Instead(Say::row(&[count])));
+        let error = load(&cluster, request(vec![batch(0..5)], "t")).await.unwrap_err();
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Data, false));
+        assert_eq!((error.context("staged rows"), error.context("loaded rows")), (Some("5"), Some(loaded)));
+        assert_eq!((server.rows().len(), server.entries(), log.count("COMMIT")), (0, 0, 0));
+    }
+}
+
+#[tokio::test]
+async fn what_the_server_wrote_down_about_an_error_is_told() {
+    let refuse = |server: &Server| {
+        let text = "Load into table 'orders' failed.  Check 'stl_load_errors' system table for details.";
+        server.fail("COPY", Mishap::Refused("XX000", text.to_owned()));
+    };
+    let row = Say::row(&[
+        "s3://bucket/stage/x/part-00000.parquet  ",
+        "3",
+        "name   ",
+        "1204",
+        "String length exceeds DDL length  ",
+    ]);
+
+    for views in [1, 2] {
+        let server = Server::new();
+        let (cluster, log) = start(&server);
+        refuse(&server);
+        if views == 2 {
+            server.fail("SELECT file_name", Mishap::Refused("42501", "permission denied".to_owned()));
+            server.fail("SELECT filename", Mishap::Instead(row.clone()));
+        } else {
+            server.fail("SELECT file_name", Mishap::Instead(row.clone()));
+        }
+        let error = load(&cluster, request(vec![batch(0..5)], "t")).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.vendor_code(), error.sqlstate()),
+            (ErrorKind::Data, Some("1204"), Some("XX000"))
+        );
+        assert!(error.message().starts_with("Load into table 'orders' failed"), "{error}");
+        assert_eq!((error.context("line"), error.context("copy column")), (Some("3"), Some("name")));
+        assert_eq!(error.context("reason"), Some("String length exceeds DDL length"));
+        // The files stay where the error says.
+        let place = error.context("staged").unwrap().strip_prefix("s3://bucket/").unwrap();
+        let left = staged(&server.store).await;
+        assert!(left.len() == 2 && left.iter().all(|name| name.starts_with(place)), "{left:?}");
+        assert!(
+            log.all().iter().rposition(|line| line.ends_with("ROLLBACK"))
+                < log.all().iter().position(|line| line.contains("file_name"))
+        );
+        // And the token is not used up.
+        assert_eq!(counts(&load(&cluster, request(vec![batch(0..5)], "t")).await.unwrap()), (5, false));
+    }
+    let server = Server::new();
+    let (cluster, _) = start(&server);
+    refuse(&server);
+    let error = load(&cluster, request(vec![batch(0..5)], "t")).await.unwrap_err();
+    assert!(error.message().starts_with("Load into table 'orders' failed") && error.vendor_code().is_none(), "{error}");
+}
+
+#[tokio::test]
+async fn a_source_that_breaks_off_leaves_nothing() {
+    let server = Server::new();
+    let (cluster, log) = start(&server);
+    let broken = Error::new(ErrorKind::Data, "the source broke");
+    let batches = BatchStream::new(schema(), stream::iter([Ok(batch(0..5000)), Err(broken)]));
+    let request = LoadRequest::append(TableRef::new("orders"), batches, LoadToken::new("t").unwrap())
+        .with_target_file_bytes(1000);
+    let error = load(&cluster, request).await.unwrap_err();
+    assert_eq!((error.kind(), error.message()), (ErrorKind::Data, "the source broke"));
+    assert!(staged(&server.store).await.is_empty() && server.rows().is_empty());
+    assert_eq!((log.count("BEGIN"), log.count("COPY")), (0, 0));
+}
+
+#[tokio::test]
+async fn a_load_that_is_dropped_takes_its_files_along() {
+    let server = Server::new();
+    let (cluster, _) = start(&server);
+    let reached = Arc::new(tokio::sync::Notify::new());
+    let note = reached.clone();
+    let stalls = async move {
+        note.notify_one();
+        std::future::pending::<Result<RecordBatch>>().await
+    };
+    let source = stream::iter([Ok(batch(0..20_000))]).chain(stream::once(stalls.boxed()));
+    let request =
+        LoadRequest::append(TableRef::new("orders"), BatchStream::new(schema(), source), LoadToken::new("t").unwrap())
+            .with_target_file_bytes(1000);
+    let work = tokio::spawn({
+        let cluster = cluster.clone();
+        async move { load(&cluster, request).await }
+    });
+    reached.notified().await;
+    while staged(&server.store).await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    work.abort();
+    assert!(work.await.unwrap_err().is_cancelled());
+    while !staged(&server.store).await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert!(server.rows().is_empty());
+}
+
+#[tokio::test]
+async fn no_rows_need_no_transaction() {
+    let server = Server::new();
+    let (cluster, log) = start(&server);
+    for batches in [vec![], vec![batch([]), batch([])]] {
+        assert_eq!(counts(&load(&cluster, request(batches, "t")).await.unwrap()), (0, false));
+    }
+    assert_eq!(log.count("BEGIN"), 0);
+    assert_eq!(
+        counts(&load(&cluster, request(vec![batch([]), batch(0..2), batch([])], "t")).await.unwrap()),
+        (2, false)
+    );
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_refused_before_anything_is_staged() {
+    let refuse = async |server: Server, columns: Vec<(&str, ArrayRef)>| {
+        let (cluster, log) = start(&server);
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let batches = BatchStream::from_batches(batch.schema(), vec![batch]);
+        let request = LoadRequest::append(TableRef::new("orders"), batches, LoadToken::new("t").unwrap());
+        let error = load(&cluster, request).await.unwrap_err();
+        assert!(staged(&server.store).await.is_empty() && log.count("COPY") == 0);
+        error
+    };
+    let ids = || ("id", Arc::new(Int64Array::from(vec![1, 2])) as ArrayRef);
+    let texts = |name: &'static str, text: &str| (name, Arc::new(StringArray::from(vec!["ok", text])) as ArrayRef);
+
+    let error = refuse(Server::new(), vec![ids(), texts("surplus", "x")]).await;
+    assert!(error.kind() == ErrorKind::InvalidInput && error.message().contains("surplus"), "{error}");
+    // Six characters, twelve bytes.
+    let error = refuse(Server::new(), vec![ids(), texts("name", "éééééé")]).await;
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    let facts = ["column", "row", "bytes", "limit", "table"].map(|key| error.context(key).unwrap());
+    assert_eq!(facts, ["name", "1", "12", "10", "dev.public.orders"]);
+    assert!(!error.to_string().contains("ééé"), "values stay out of messages: {error}");
+    let error = refuse(Server::new(), vec![ids(), texts("name", "a\0b")]).await;
+    assert!(error.message().contains("NUL"), "{error}");
+    let error = refuse(Server::new().with_column("doc", "super", "<null>"), vec![ids(), texts("doc", "{}")]).await;
+    assert_eq!((error.kind(), error.context("columns")), (ErrorKind::Unsupported, Some("`doc` super")));
+    let number = ("n", Arc::new(Int64Array::from(vec![1, 2])) as ArrayRef);
+    let numbered = Server::new().with_column("n", "bigint", "\"identity\"(1, 2, '1,1'::text)");
+    let error = refuse(numbered, vec![ids(), number]).await;
+    assert_eq!((error.kind(), error.context("columns")), (ErrorKind::Unsupported, Some("`n`")));
+}
+
+#[tokio::test]
+async fn without_a_staging_place_nothing_is_asked() {
+    let log = Log::default();
+    let server = Server::new();
+    let cluster = cluster(&log, None, move || server.session());
+    let error = load(&cluster, request(vec![batch(0..2)], "t")).await.unwrap_err();
+    assert_eq!((error.kind(), error.context("setting")), (ErrorKind::Unsupported, Some("staging")));
+    assert!(log.all().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_that_runs_out_of_time_stops_the_server() {
+    let server = Server::new();
+    let (cluster, log) = start(&server);
+    server.fail("COPY", Mishap::Silence);
+    let limit = CallOptions::default().with_timeout(Duration::from_secs(30));
+    let error = load(&cluster, request(vec![batch(0..5)], "t").with_options(limit)).await.unwrap_err();
+    assert_eq!((error.kind(), error.context("wait")), (ErrorKind::Timeout, Some("deadline")));
+    log.wait_for("cancel").await;
+    assert!(server.rows().is_empty());
+}
+
+#[tokio::test]
+async fn progress_only_grows_and_ends_with_the_report() {
+    let server = Server::new();
+    let (cluster, _) = start(&server);
+    let seen = Arc::new(Mutex::new(Vec::<Progress>::new()));
+    let note = seen.clone();
+    let request = request((0..8).map(|n| batch(n * 5_000..(n + 1) * 5_000)).collect(), "t")
+        .with_target_file_bytes(20_000)
+        .with_progress(move |progress| note.lock().unwrap().push(progress));
+    let report = load(&cluster, request).await.unwrap();
+    let seen = seen.lock().unwrap().clone();
+    assert!(report.files > 5 && seen.len() as u64 == report.files, "{report:?}");
+    assert!(seen.windows(2).all(|pair| pair[0].rows < pair[1].rows && pair[0].bytes < pair[1].bytes));
+    assert_eq!(*seen.last().unwrap(), Progress::new(40_000, report.bytes, report.files));
+    assert_eq!(server.rows(), (0..40_000).collect::<Vec<_>>());
+}
+
+async fn rows_of(cluster: &Cluster, batches: BatchStream) -> Rows {
+    let table = describe(cluster, &TableRef::new("orders")).await.unwrap();
+    let fit = Fit::plan(&table.info, batches.schema()).unwrap();
+    Rows { limits: Limits::of(&table, fit.schema()), fit, batches }
+}
+
+#[tokio::test]
+async fn files_on_disk_hold_every_row_once_in_the_tables_types() {
+    let server = Server::new();
+    let (cluster, _) = start(&server);
+    let folder = std::env::temp_dir().join(format!("twinhouse-redshift-{}", uuid::Uuid::new_v4()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let store: Arc<dyn ObjectStore> = Arc::new(LocalFileSystem::new_with_prefix(&folder).unwrap());
+    let place = Place::new(&Staging::over(store, "s3://bucket/a".parse().unwrap()), &["t"]);
+    let narrow: ArrayRef = Arc::new(arrow::array::Int32Array::from_iter_values(0..10_000));
+    let batch = RecordBatch::try_from_iter([("ID", narrow)]).unwrap();
+    let rows = rows_of(&cluster, BatchStream::from_batches(batch.schema(), vec![batch])).await;
+    let staged = stage(&place, rows, 10_000, None).await.unwrap();
+
+    let local = |url: &str| folder.join(url.strip_prefix("s3://bucket/").unwrap());
+    let manifest = std::fs::read(local(&staged.manifest.clone().unwrap())).unwrap();
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+    let entries = manifest["entries"].as_array().unwrap();
+    assert!(entries.len() as u64 == staged.files && staged.files > 2, "{staged:?}");
+    let (mut ids, mut bytes) = (Vec::new(), 0);
+    for (number, entry) in entries.iter().enumerate() {
+        let url = entry["url"].as_str().unwrap();
+        assert!(url.ends_with(&format!("/part-{number:05}.parquet")), "{url}");
+        let file = std::fs::read(local(url)).unwrap();
+        assert_eq!(entry["meta"]["content_length"], file.len());
+        bytes += file.len() as u64;
+        for batch in ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(file)).unwrap().build().unwrap() {
+            let batch = batch.unwrap();
+            assert_eq!(batch.schema().field(0).name(), "id");
+            ids.extend_from_slice(
+                arrow::array::AsArray::as_primitive::<arrow::datatypes::Int64Type>(batch.column(0)).values(),
+            );
+        }
+    }
+    assert_eq!((ids, bytes, staged.rows), ((0..10_000).collect::<Vec<i64>>(), staged.bytes, 10_000));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_store_holds_the_source_up() {
+    let server = Server::new();
+    let (cluster, _) = start(&server);
+    let slow = ThrottleConfig { wait_put_per_call: Duration::from_secs(10), ..ThrottleConfig::default() };
+    let store: Arc<dyn ObjectStore> = Arc::new(ThrottledStore::new(server.store.clone(), slow));
+    let place = Place::new(&Staging::over(store, "s3://bucket/a".parse().unwrap()), &["t"]);
+    let (given, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let note = given.clone();
+    // Each batch fills files of its own.
+    let batches = (0..60_i64).map(move |n| {
+        note.fetch_add(1, Ordering::Relaxed);
+        Ok(batch((0..1024).map(|i| ((n * 1024 + i).wrapping_mul(0x5851_f42d_4c95_7f2d) >> 40).abs())))
+    });
+    let rows = rows_of(&cluster, BatchStream::new(schema(), stream::iter(batches))).await;
+    let (given_then, most_then) = (given.clone(), most.clone());
+    let progress: twinhouse_warehouse_api::ProgressFn = Arc::new(move |progress: Progress| {
+        let ahead = given_then.load(Ordering::Relaxed) - progress.rows as usize / 1024;
+        most_then.fetch_max(ahead, Ordering::Relaxed);
+    });
+    let staged = stage(&place, rows, 4_000, Some(&progress)).await.unwrap();
+    assert!(staged.files >= 60 && given.load(Ordering::Relaxed) == 60, "{staged:?}");
+    assert!(most.load(Ordering::Relaxed) <= 5, "{most:?} batches were held at once");
+}
+
+#[test]
+fn large_values_do_not_carry_a_file_far_beyond_its_size() {
+    let schema = Arc::new(Schema::new(vec![Field::new("t", DataType::Utf8, true)]));
+    // Text that does not shrink.
+    let mut seed = 7_u64;
+    let text: Vec<String> = (0..200)
+        .map(|_| {
+            (0..10_000)
+                .map(|_| {
+                    seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    char::from(b' ' + (seed >> 58) as u8)
+                })
+                .collect()
+        })
+        .collect();
+    let batch = RecordBatch::try_new(schema.clone(), vec![Arc::new(StringArray::from(text))]).unwrap();
+    let mut splitter = Splitter::new(schema, 200_000);
+    splitter.feed(batch);
+    let mut files = Vec::new();
+    while let Some(file) = splitter.next().unwrap() {
+        files.push(file);
+    }
+    files.extend(splitter.finish().unwrap());
+    assert!(splitter.finish().unwrap().is_none());
+    assert_eq!(files.iter().map(|file| file.rows).sum::<u64>(), 200);
+    assert!(files.len() >= 6 && files.iter().all(|file| file.content.len() < 300_000), "{}", files.len());
+}
+
+#[test]
+fn a_view_is_not_loaded_into() {
+    let columns = vec![twinhouse_warehouse_api::ColumnInfo::new("id", DataType::Int64, "bigint")];
+    for (kind, is_local, fine) in [
+        (TableKind::Managed, true, true),
+        (TableKind::View, true, false),
+        (TableKind::External, true, false),
+        (TableKind::Managed, false, false),
+    ] {
+        let info = TableInfo::new(TableRef::new("t"), kind, columns.clone());
+        let checked = crate::tables::Described { info, columns: Vec::new(), is_local }.check_writable();
+        assert_eq!(checked.map_err(|error| error.kind()), if fine { Ok(()) } else { Err(ErrorKind::Unsupported) });
+    }
+}
