@@ -35,6 +35,11 @@ pub trait Fixture: fmt::Debug + Send + Sync {
     /// be asked. It must look at the server, not at the client.
     async fn is_running(&self, marker: &str) -> Option<bool>;
 
+    /// The longest object name, in bytes, of a server that takes less than its kind: an imitation may.
+    fn longest_name(&self) -> Option<usize> {
+        None
+    }
+
     /// Texts that must never be printed: the token or password this fixture connects with.
     fn secrets(&self) -> Vec<String> {
         Vec::new()

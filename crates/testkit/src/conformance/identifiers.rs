@@ -77,7 +77,7 @@ pub(super) async fn hostile_column_aliases(cx: &Context<'_>) -> CaseResult {
 }
 
 pub(super) async fn the_longest_name_is_kept(cx: &Context<'_>) -> CaseResult {
-    let longest = cx.can().max_identifier_bytes;
+    let longest = cx.fixture().longest_name().unwrap_or(cx.can().max_identifier_bytes);
     let column = "c".repeat(longest);
     let stem = "t".repeat(longest - cx.scratch().prefix().len() - 1);
     let table = cx.create(&stem, &[Field::new(&column, DataType::Int32, true)]).await?;
