@@ -111,6 +111,11 @@ impl SqlError {
         &self.class
     }
 
+    /// What went wrong, without class and SQLSTATE.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The SQLSTATE.
     pub(crate) fn sqlstate(&self) -> &str {
         &self.sqlstate

@@ -274,7 +274,7 @@ impl Engine {
     }
 
     /// Takes settings that say what is so anyway; others would be silently wrong.
-    pub(super) fn set(&self, name: &str, value: &str) -> SqlResult<Outcome> {
+    pub(crate) fn set(&self, name: &str, value: &str) -> SqlResult<Outcome> {
         let value = value.to_ascii_uppercase();
         let holds = match name.to_ascii_uppercase().as_str() {
             "ANSI_MODE" => value == "TRUE",

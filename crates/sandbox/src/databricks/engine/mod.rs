@@ -22,7 +22,7 @@ use std::{
 use datafusion::execution::SessionState;
 
 pub(crate) use self::{
-    catalog::{Catalog, FullName, Place, TableEntry, VolumeEntry, now_ms},
+    catalog::{Catalog, DEFAULT, FullName, Place, TableEntry},
     result::{Outcome, type_name_of_arrow, type_text_of_arrow},
     show::comment,
     volumes::VolumePath,

@@ -8,7 +8,7 @@ mod run;
 mod spool;
 
 pub(crate) use self::{
-    answer::{Answer, Body, Chunk, Column},
+    answer::{Answer, Body},
     registry::{Entry, State, StatementReport, Statements},
     run::{Runner, Submission},
     spool::{Disposition, Format, Shape},

@@ -209,6 +209,11 @@ impl Statements {
         entry
     }
 
+    /// The statement's state, as nobody asks for it.
+    pub(crate) fn peek(&self, id: &str) -> Option<State> {
+        lock(&self.entries).get(id).map(|entry| entry.state())
+    }
+
     pub(crate) fn reports(&self) -> Vec<StatementReport> {
         let mut reports: Vec<_> = lock(&self.entries).values().map(|entry| entry.report()).collect();
         reports.sort_by(|a, b| a.id.cmp(&b.id));

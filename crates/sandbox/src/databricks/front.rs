@@ -1,0 +1,253 @@
+//! The workspace as a server: starts it, tells its address, ends it.
+
+mod app;
+mod links;
+mod sessions;
+mod statements;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt, io,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use tokio::{
+    runtime::{Builder, Runtime},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+use twinhouse_core::{Error, ErrorKind, Result, Secret};
+
+use self::app::{App, router};
+use super::{
+    api::{Access, Warehouses},
+    engine::Engine,
+    quirks::Quirks,
+    statement::{Runner, StatementReport, Statements},
+};
+use crate::faults::{self, Faults};
+
+/// How often abandoned statements are looked for.
+const SWEEP: Duration = Duration::from_secs(30);
+/// How long the engine may take to let go of a statement that is stopped.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a front needs.
+#[derive(Debug)]
+#[non_exhaustive]
+pub(crate) struct FrontConfig {
+    pub(crate) listener: std::net::TcpListener,
+    /// Everything is kept below this folder.
+    pub(crate) folder: PathBuf,
+    pub(crate) token: Secret,
+    pub(crate) client_id: String,
+    pub(crate) client_secret: Secret,
+    pub(crate) warehouse_id: String,
+    /// How long the tokens of the service principal live; an hour on the service.
+    pub(crate) token_lifetime: Duration,
+    pub(crate) quirks: Quirks,
+    pub(crate) faults: Faults,
+    pub(crate) shutdown: CancellationToken,
+}
+
+impl FrontConfig {
+    /// A workspace with one user, one service principal and one warehouse.
+    pub(crate) fn new(listener: std::net::TcpListener, folder: impl Into<PathBuf>, token: Secret) -> Self {
+        Self {
+            listener,
+            folder: folder.into(),
+            token,
+            client_id: uuid::Uuid::new_v4().to_string(),
+            client_secret: Secret::new(format!("dose{}", uuid::Uuid::new_v4().simple())),
+            warehouse_id: uuid::Uuid::new_v4().simple().to_string()[..16].to_owned(),
+            token_lifetime: Duration::from_secs(3600),
+            quirks: Quirks::default(),
+            faults: Faults::default(),
+            shutdown: CancellationToken::new(),
+        }
+    }
+
+    /// The service principal.
+    #[must_use]
+    pub(crate) fn with_client(mut self, id: impl Into<String>, secret: Secret) -> Self {
+        self.client_id = id.into();
+        self.client_secret = secret;
+        self
+    }
+
+    /// The id of the one warehouse.
+    #[must_use]
+    pub(crate) fn with_warehouse_id(mut self, id: impl Into<String>) -> Self {
+        self.warehouse_id = id.into();
+        self
+    }
+
+    /// How long a service principal's token lives.
+    #[must_use]
+    pub(crate) fn with_token_lifetime(mut self, lifetime: Duration) -> Self {
+        self.token_lifetime = lifetime;
+        self
+    }
+
+    /// Which awkward parts are on.
+    #[must_use]
+    pub(crate) fn with_quirks(mut self, quirks: Quirks) -> Self {
+        self.quirks = quirks;
+        self
+    }
+
+    /// The schedule of faults.
+    #[must_use]
+    pub(crate) fn with_faults(mut self, faults: Faults) -> Self {
+        self.faults = faults;
+        self
+    }
+
+    /// Ends the front too.
+    #[must_use]
+    pub(crate) fn with_shutdown(mut self, shutdown: CancellationToken) -> Self {
+        self.shutdown = shutdown;
+        self
+    }
+}
+
+/// A running workspace. A drop ends it without waiting.
+pub(crate) struct Front {
+    url: String,
+    warehouse_id: String,
+    stop: CancellationToken,
+    app: Arc<App>,
+    access: Access,
+    running: Mutex<Option<Running>>,
+}
+
+struct Running {
+    serving: JoinHandle<io::Result<()>>,
+    sweeping: JoinHandle<()>,
+    /// The server and the engine do not share threads: a cross join would starve the call that cancels it.
+    server: Runtime,
+    engine: Runtime,
+}
+
+impl Front {
+    /// Starts serving.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] if the folder or the listener cannot be used.
+    pub(crate) async fn start(config: FrontConfig) -> Result<Self> {
+        let unusable = |what: &'static str| move |error: io::Error| Error::new(ErrorKind::Config, what).with_source(error);
+        let address = config.listener.local_addr().map_err(unusable("the listener has no address"))?;
+        let url = format!("http://{address}");
+        let folder = config.folder.clone();
+        let (engine, statements) = tokio::task::spawn_blocking(move || {
+            let _ = std::fs::remove_dir_all(folder.join("uploads"));
+            Ok::<_, io::Error>((Engine::open(&folder)?, Statements::new(folder.join("results"))?))
+        })
+        .await
+        .map_err(|error| Error::new(ErrorKind::Internal, "the engine did not start").with_source(error))?
+        .map_err(unusable("the folder of the Databricks workspace cannot be used"))?;
+
+        let server = runtime("sandbox-databricks", 1).map_err(unusable("no threads for the server"))?;
+        let threads = std::thread::available_parallelism().map_or(2, usize::from).max(2);
+        let workers = runtime("sandbox-engine", threads).map_err(unusable("no threads for the engine"))?;
+        let quirks = Arc::new(config.quirks);
+        let app = Arc::new(App {
+            url: url.clone(),
+            runner: Runner {
+                engine,
+                statements: Arc::new(statements),
+                quirks: Arc::clone(&quirks),
+                runtime: workers.handle().clone(),
+            },
+            quirks,
+            signer: links::Signer::new(),
+            sessions: sessions::Sessions::default(),
+            warehouses: Warehouses::new(&config.warehouse_id),
+        });
+        let access = Access::new(config.token, config.client_id, config.client_secret, config.token_lifetime);
+        let stop = config.shutdown.child_token();
+        config.listener.set_nonblocking(true).map_err(unusable("the listener cannot be used"))?;
+        let guard = server.enter();
+        let listener = tokio::net::TcpListener::from_std(config.listener).map_err(unusable("the listener cannot be used"))?;
+        drop(guard);
+        let router = router(&app, &access);
+        let serving =
+            server.spawn(faults::serve(listener, faults::Front::Databricks, router, config.faults, stop.clone()));
+        let sweeping = server.spawn(sweep(Arc::clone(&app.runner.statements), stop.clone()));
+        let running = Running { serving, sweeping, server, engine: workers };
+        Ok(Self { url, warehouse_id: config.warehouse_id, stop, app, access, running: Mutex::new(Some(running)) })
+    }
+
+    /// `http://127.0.0.1:port`
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The one warehouse.
+    pub(crate) fn warehouse_id(&self) -> &str {
+        &self.warehouse_id
+    }
+
+    /// Every statement that was submitted, oldest first.
+    pub(crate) fn statement_states(&self) -> Vec<StatementReport> {
+        self.app.runner.statements.reports()
+    }
+
+    /// Takes back every token of the service principal, as a rotation of its secret does.
+    pub(crate) fn revoke_tokens(&self) {
+        self.access.revoke_all();
+    }
+
+    /// Ends everything and waits for it. Again does nothing.
+    pub(crate) async fn stop(&self) {
+        self.stop.cancel();
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(Running { serving, sweeping, server, engine }) = running else { return };
+        let statements = Arc::clone(&self.app.runner.statements);
+        // Statements first: calls that wait for them are answered.
+        let _ = tokio::task::spawn_blocking(move || statements.close_all()).await;
+        let _ = serving.await;
+        let _ = sweeping.await;
+        let ended = tokio::task::spawn_blocking(move || {
+            engine.shutdown_timeout(PATIENCE);
+            server.shutdown_timeout(PATIENCE);
+        });
+        let _ = ended.await;
+    }
+}
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        if let Some(running) = self.running.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            self.app.runner.statements.close_all();
+            running.engine.shutdown_background();
+            running.server.shutdown_background();
+        }
+    }
+}
+
+impl fmt::Debug for Front {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Front").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+fn runtime(name: &str, threads: usize) -> io::Result<Runtime> {
+    // Planning deep expressions needs more stack than tokio's two megabytes, most of all without optimisation.
+    Builder::new_multi_thread().worker_threads(threads).thread_name(name).thread_stack_size(8 << 20).enable_all().build()
+}
+
+async fn sweep(statements: Arc<Statements>, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(SWEEP);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => statements.sweep(SystemTime::now()),
+        }
+    }
+}
