@@ -1,6 +1,6 @@
 //! The course of a load.
 
-use std::{pin::pin, time::Duration};
+use std::time::Duration;
 
 use futures::future::{Either, select};
 use tokio::time::{Instant, timeout};
@@ -31,7 +31,7 @@ pub(crate) async fn load(cluster: &Cluster, request: LoadRequest) -> Result<Bulk
     };
     let call = Call::begin(request.options());
     let (table, token) = (request.table().to_string(), request.token().to_string());
-    call.within(append(cluster, staging, request, &call)).await.map_err(|error| {
+    call.within(Box::pin(append(cluster, staging, request, &call))).await.map_err(|error| {
         let error = if error.context("table").is_none() { error.with_context("table", table) } else { error };
         error.with_context("token", token)
     })
@@ -52,8 +52,8 @@ async fn append(cluster: &Cluster, staging: &Staging, request: LoadRequest, call
     let limits = Limits::of(&table, fit.schema());
     let rows = Rows { batches: request.into_batches(), fit, limits };
     let staged = {
-        let known = pin!(is_known(cluster, &ledger, call));
-        let staging = pin!(stage(&place, rows, target, progress.as_ref()));
+        let known = Box::pin(is_known(cluster, &ledger, call));
+        let staging = Box::pin(stage(&place, rows, target, progress.as_ref()));
         match select(known, staging).await {
             Either::Left((true, _)) => None,
             Either::Left((false, staging)) => Some(staging.await),

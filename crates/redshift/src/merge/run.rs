@@ -24,7 +24,7 @@ pub(crate) async fn merge(cluster: &Cluster, can: &Capabilities, request: MergeR
     request.check(can, "redshift")?;
     let call = Call::begin(&request.options);
     let target = request.target.to_string();
-    call.within(run(cluster, request, &call))
+    call.within(Box::pin(run(cluster, request, &call)))
         .await
         .map_err(|error| if error.context("table").is_none() { error.with_context("table", target) } else { error })
 }
