@@ -225,6 +225,9 @@ impl<'a> Reader<'a> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*};
+    use twinhouse_warehouse_api::{DatabricksDialect, Dialect as _};
+
     use super::*;
 
     fn utc() -> DataType {
@@ -292,5 +295,44 @@ mod tests {
         assert_eq!(of_column(Some("INTERVAL"), Some("INTERVAL"), None, None, Some("YEAR TO MONTH")), months);
         assert_eq!(of_column(None, Some("LONG"), None, None, None), DataType::Int64);
         assert_eq!(of_column(Some("HOLOGRAM"), Some("HOLOGRAM"), None, None, None), DataType::Utf8);
+    }
+
+    fn any_type() -> impl Strategy<Value = DataType> {
+        let leaf = prop_oneof![
+            Just(DataType::Boolean),
+            Just(DataType::Int8),
+            Just(DataType::Int64),
+            Just(DataType::Float32),
+            Just(DataType::Utf8),
+            Just(DataType::Binary),
+            Just(DataType::Date32),
+            Just(utc()),
+            Just(DataType::Timestamp(TimeUnit::Microsecond, None)),
+            (1..=38u8).prop_flat_map(|p| (0..=p as i8).prop_map(move |s| DataType::Decimal128(p, s))),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            let field =
+                ("[^\0]{1,12}", inner.clone(), any::<bool>()).prop_map(|(name, t, null)| Field::new(name, t, null));
+            prop_oneof![
+                inner.clone().prop_map(list),
+                (inner.clone(), inner).prop_map(|(key, value)| map(key, value)),
+                vec(field, 1..4).prop_map(|fields| DataType::Struct(Fields::from(fields))),
+            ]
+        })
+    }
+
+    proptest! {
+        /// What we ask for when a table is made is what we understand when it is described.
+        #[test]
+        fn every_type_that_is_spelt_is_read_back(data_type in any_type()) {
+            let spelling = DatabricksDialect.type_name(&data_type).unwrap();
+            prop_assert_eq!(parse(&spelling), Some(data_type.clone()), "{}", spelling);
+            prop_assert_eq!(parse(&spelling.to_lowercase()).is_some(), true);
+        }
+
+        #[test]
+        fn no_text_is_too_odd_to_be_refused(text in ".{0,80}") {
+            let _ = parse(&text);
+        }
     }
 }

@@ -127,6 +127,7 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*};
     use serde_json::{Value, json};
 
     use super::*;
@@ -222,5 +223,57 @@ mod tests {
         assert!(matches!(Plan::new(&empty, vec![]).unwrap().step(), Step::Done));
         let late = manifest(json!({ "total_chunk_count": 1, "total_row_count": 1 }));
         assert!(matches!(Plan::new(&late, vec![]).unwrap().step(), Step::Ask(0)));
+    }
+
+    /// Chunks as numbers of rows of each of their links.
+    fn chunked() -> impl Strategy<Value = Vec<Vec<u64>>> {
+        vec(vec(1..50u64, 1..4), 1..8)
+    }
+
+    proptest! {
+        /// However chunks are cut into links, and however often and in whatever order an answer repeats them, each row
+        /// is fetched once and in order.
+        #[test]
+        fn every_row_is_fetched_once_and_in_order(chunks in chunked(), extra in vec(0..3usize, 8), backwards: bool) {
+            let (mut all, mut row) = (Vec::new(), 0);
+            for (chunk, counts) in chunks.iter().enumerate() {
+                for count in counts {
+                    let mut link = json!({ "row_count": count });
+                    // Zeros are left out, as the service does.
+                    if chunk > 0 {
+                        link["chunk_index"] = json!(chunk);
+                    }
+                    if row > 0 {
+                        link["row_offset"] = json!(row.to_string());
+                    }
+                    if chunk + 1 < chunks.len() {
+                        link["next_chunk_index"] = json!(chunk + 1);
+                    }
+                    all.push((chunk, link));
+                    row += count;
+                }
+            }
+            // An answer to a question for a chunk has what came before and some of what follows, too.
+            let answer = |chunk: usize| {
+                let last = chunk + extra[chunk % extra.len()];
+                let mut links: Vec<_> = all.iter().filter(|(at, _)| *at <= last).map(|(_, link)| link.clone()).collect();
+                if backwards {
+                    links.reverse();
+                }
+                self::links(Value::Array(links))
+            };
+            let manifest = manifest(json!({ "total_chunk_count": chunks.len(), "total_row_count": row }));
+            let mut plan = Plan::new(&manifest, answer(0)).unwrap();
+            let mut fetched = Vec::new();
+            loop {
+                match plan.step() {
+                    Step::Fetch(part) => fetched.push((part.chunk as usize, part.rows.unwrap())),
+                    Step::Ask(chunk) => plan.accept(chunk, answer(chunk as usize)).unwrap(),
+                    Step::Done => break,
+                }
+            }
+            let wanted = chunks.iter().enumerate().flat_map(|(at, counts)| counts.iter().map(move |count| (at, *count)));
+            prop_assert_eq!(fetched, wanted.collect::<Vec<_>>());
+        }
     }
 }
