@@ -24,7 +24,7 @@ use twinhouse_core::{Error, ErrorKind, Result, Secret};
 use self::app::{App, router};
 use super::{
     api::{Access, Warehouses},
-    engine::Engine,
+    engine::{Catalog, DEFAULT, Engine, FullName, MAIN, schema_mut},
     quirks::Quirks,
     statement::{Runner, StatementReport, Statements},
 };
@@ -139,7 +139,8 @@ impl Front {
     ///
     /// [`ErrorKind::Config`] if the folder or the listener cannot be used.
     pub(crate) async fn start(config: FrontConfig) -> Result<Self> {
-        let unusable = |what: &'static str| move |error: io::Error| Error::new(ErrorKind::Config, what).with_source(error);
+        let unusable =
+            |what: &'static str| move |error: io::Error| Error::new(ErrorKind::Config, what).with_source(error);
         let address = config.listener.local_addr().map_err(unusable("the listener has no address"))?;
         let url = format!("http://{address}");
         let folder = config.folder.clone();
@@ -172,7 +173,8 @@ impl Front {
         let stop = config.shutdown.child_token();
         config.listener.set_nonblocking(true).map_err(unusable("the listener cannot be used"))?;
         let guard = server.enter();
-        let listener = tokio::net::TcpListener::from_std(config.listener).map_err(unusable("the listener cannot be used"))?;
+        let listener =
+            tokio::net::TcpListener::from_std(config.listener).map_err(unusable("the listener cannot be used"))?;
         drop(guard);
         let router = router(&app, &access);
         let serving =
@@ -190,6 +192,23 @@ impl Front {
     /// The one warehouse.
     pub(crate) fn warehouse_id(&self) -> &str {
         &self.warehouse_id
+    }
+
+    /// Makes sure that there is a volume to stage files in, and answers its path. A real workspace has one because
+    /// somebody made it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Internal`] if the catalog cannot be written.
+    pub(crate) fn staging_volume(&self, name: &str) -> Result<String> {
+        let full = FullName { catalog: MAIN.to_owned(), schema: DEFAULT.to_owned(), name: name.to_owned() };
+        let made = self.app.runner.engine.catalog().change(|listing| {
+            let volumes = &mut schema_mut(listing, MAIN, DEFAULT)?.volumes;
+            volumes.entry(name.to_owned()).or_insert_with(|| Catalog::new_volume(&full, None));
+            Ok(())
+        });
+        made.map_err(|error| Error::new(ErrorKind::Internal, "cannot make the staging volume").with_source(error))?;
+        Ok(format!("/Volumes/{MAIN}/{DEFAULT}/{name}"))
     }
 
     /// Every statement that was submitted, oldest first.
@@ -239,7 +258,12 @@ impl fmt::Debug for Front {
 
 fn runtime(name: &str, threads: usize) -> io::Result<Runtime> {
     // Planning deep expressions needs more stack than tokio's two megabytes, most of all without optimisation.
-    Builder::new_multi_thread().worker_threads(threads).thread_name(name).thread_stack_size(8 << 20).enable_all().build()
+    Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name(name)
+        .thread_stack_size(8 << 20)
+        .enable_all()
+        .build()
 }
 
 async fn sweep(statements: Arc<Statements>, stop: CancellationToken) {

@@ -40,13 +40,14 @@ pub(super) fn base_state() -> SessionState {
         .build();
     let mut planners = vec![Arc::new(Arithmetic) as Arc<dyn datafusion::logical_expr::planner::ExprPlanner>];
     planners.extend(state.expr_planners().iter().cloned());
-    let functions: Vec<_> = state
+    // A function of DataFusion can carry one of our names as an alias: `to_char` is `date_format` there.
+    let own = scalar_functions();
+    let named = |name: &str| own.iter().any(|function| function.name() == name);
+    let kept = state
         .scalar_functions()
         .values()
-        .filter(|known| !scalar_functions().iter().any(|own| own.name() == known.name()))
-        .cloned()
-        .chain(scalar_functions())
-        .collect();
+        .filter(|known| !named(known.name()) && !known.aliases().iter().any(|alias| named(alias)));
+    let functions: Vec<_> = kept.cloned().chain(own.iter().cloned()).collect();
     SessionStateBuilder::new_from_existing(state).with_expr_planners(planners).with_scalar_functions(functions).build()
 }
 

@@ -9,6 +9,7 @@ use crate::databricks::{error::SqlError, sql::Parameter};
 
 mod copy;
 mod queries;
+mod tpch;
 mod writes;
 
 /// A workspace in a folder of its own.

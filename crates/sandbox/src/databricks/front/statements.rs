@@ -177,10 +177,7 @@ pub(super) async fn close(State(app): Shared, Path(id): Path<String>) -> ApiResu
     Ok(Json(json!({})))
 }
 
-pub(super) async fn chunk(
-    State(app): Shared,
-    Path((id, index)): Path<(String, usize)>,
-) -> ApiResult<Json<Value>> {
+pub(super) async fn chunk(State(app): Shared, Path((id, index)): Path<(String, usize)>) -> ApiResult<Json<Value>> {
     let entry = find(&app, &id)?;
     match entry.state() {
         Phase::Succeeded(answer) if index < answer.chunks.len() => Ok(Json(part(&app, &entry, &answer, index))),

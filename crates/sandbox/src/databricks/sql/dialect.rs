@@ -109,6 +109,8 @@ impl Dialect for Databricks {
 
     fn get_next_precedence(&self, parser: &Parser<'_>) -> Option<Result<u8, ParserError>> {
         match parser.peek_token_ref().token {
+            // As strong as plus and minus, weaker than the rest of arithmetic.
+            Token::StringConcat => Some(Ok(self.prec_value(Precedence::PlusMinus))),
             Token::Word(ref word) if word.quote_style.is_none() && word.keyword == Keyword::DIV => {
                 Some(Ok(self.prec_value(Precedence::MulDivModOp)))
             }

@@ -89,6 +89,7 @@ async fn update_delete_and_truncate_count_their_rows() {
     world.rows("INSERT INTO t VALUES (1, 'a')").await;
     world.rows("TRUNCATE TABLE t").await;
     assert_eq!(world.rows("SELECT count(*) FROM t").await, ["0"]);
+    world.rows("INSERT INTO t VALUES (1, 'a')").await;
     assert_eq!(world.error("UPDATE t SET id = 'x' WHERE true").await.class(), "CAST_INVALID_INPUT");
 }
 
