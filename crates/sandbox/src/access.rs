@@ -15,6 +15,8 @@ pub struct DatabricksAccess {
     pub token: Secret,
     /// The one SQL warehouse.
     pub warehouse_id: String,
+    /// A volume to stage files in, `/Volumes/…`.
+    pub staging: String,
     /// The service principal for OAuth machine-to-machine.
     pub client_id: String,
     /// Its secret.

@@ -24,6 +24,7 @@ pub(crate) fn variables(
         ("DATABRICKS_HOST", plain(&databricks.url)),
         ("DATABRICKS_TOKEN", databricks.token.clone()),
         ("DATABRICKS_WAREHOUSE_ID", plain(&databricks.warehouse_id)),
+        ("TWINHOUSE_STAGING_VOLUME", plain(&databricks.staging)),
         ("TWINHOUSE_REDSHIFT_URL", redshift.url.clone()),
         ("PGHOST", plain(&redshift.host)),
         ("PGPORT", Secret::new(redshift.port.to_string())),

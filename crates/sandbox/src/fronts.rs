@@ -1,17 +1,22 @@
 //! The two warehouses, each with the engine behind it.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use twinhouse_core::{Error, ErrorKind, Result, Secret};
 
 use crate::{
-    access::{RedshiftAccess, S3Store},
+    access::{DatabricksAccess, RedshiftAccess, S3Store},
+    databricks::{self, Quirks},
     faults::Faults,
-    options::SandboxOptions,
+    options::{Quirk, SandboxOptions},
     postgres::{Postgres, PostgresOptions},
     redshift::{self, FileStorage, Grant},
+    sandbox::new_secret,
     tls::Tls,
 };
 
@@ -30,6 +35,72 @@ pub(crate) struct Ground<'a> {
     pub(crate) stop: &'a CancellationToken,
 }
 
+/// A running Databricks workspace.
+#[derive(Debug)]
+pub(crate) struct Databricks {
+    pub(crate) access: DatabricksAccess,
+    front: databricks::Front,
+}
+
+impl Databricks {
+    pub(crate) async fn start(ground: &Ground<'_>, listener: TcpListener, folder: PathBuf) -> Result<Self> {
+        let token = ground.options.token.clone().unwrap_or_else(|| {
+            // The shape of a personal access token.
+            Secret::new(format!("dapi{}", new_secret().expose()))
+        });
+        let mut config = databricks::FrontConfig::new(standard(listener)?, folder, token.clone())
+            .with_quirks(quirks(ground.options))
+            .with_faults(ground.faults.clone())
+            .with_shutdown(ground.stop.clone());
+        if let Some((id, secret)) = &ground.options.client {
+            config = config.with_client(id, secret.clone());
+        }
+        let (client_id, client_secret) = (config.client_id.clone(), config.client_secret.clone());
+        let front = databricks::Front::start(config).await?;
+        let access = DatabricksAccess {
+            url: front.url().to_owned(),
+            token,
+            warehouse_id: front.warehouse_id().to_owned(),
+            staging: front.staging_volume("staging")?,
+            client_id,
+            client_secret,
+        };
+        Ok(Self { access, front })
+    }
+
+    /// Whether a statement whose text contains `marker` runs.
+    pub(crate) fn is_running(&self, marker: &str) -> bool {
+        self.front.statement_states().iter().any(|report| report.ended.is_none() && report.sql.contains(marker))
+    }
+
+    pub(crate) async fn stop(&self) {
+        self.front.stop().await;
+    }
+}
+
+fn quirks(options: &SandboxOptions) -> Quirks {
+    let mut quirks = Quirks { link_lifetime: options.link_lifetime, ..Quirks::default() };
+    if let Some(rows) = options.chunk_rows {
+        quirks.chunk_rows = rows.max(1);
+    }
+    for quirk in &options.without {
+        match quirk {
+            Quirk::SplitFrames => quirks.split_frames = false,
+            Quirk::PaddingRows => quirks.padding_rows = 0,
+            Quirk::StaleNames => quirks.stale_names = false,
+            Quirk::OmittedZeros => quirks.omit_zeros = false,
+            Quirk::TextNumbers => quirks.text_numbers = false,
+            Quirk::LinksRefuseAuthorization => quirks.links_refuse_authorization = false,
+            Quirk::EmptyPages => quirks.empty_pages = false,
+        }
+    }
+    quirks
+}
+
+fn standard(listener: TcpListener) -> Result<std::net::TcpListener> {
+    listener.into_std().map_err(|error| Error::new(ErrorKind::Internal, "a listener was lost").with_source(error))
+}
+
 /// A running Redshift cluster.
 #[derive(Debug)]
 pub(crate) struct Redshift {
@@ -45,10 +116,9 @@ impl Redshift {
             options = options.with_programs(folder);
         }
         let postgres = Postgres::start(options).await?;
-        let password = ground.options.password.clone().unwrap_or_else(crate::sandbox::new_secret);
-        let unusable = |error| Error::new(ErrorKind::Internal, "a listener was lost").with_source(error);
+        let password = ground.options.password.clone().unwrap_or_else(new_secret);
         let config = redshift::FrontConfig {
-            listener: listener.into_std().map_err(unusable)?,
+            listener: standard(listener)?,
             postgres: postgres.address().clone(),
             users: vec![(USER.to_owned(), password.clone())],
             databases: vec![DATABASE.to_owned()],
@@ -74,6 +144,11 @@ impl Redshift {
             url: Secret::new(""),
         };
         Ok(Self { access: access.with_url(&ground.s3.staging()), front, postgres })
+    }
+
+    /// Whether a query whose text contains `marker` runs.
+    pub(crate) fn is_running(&self, marker: &str) -> bool {
+        self.front.activity().iter().any(|query| query.query_text.contains(marker))
     }
 
     /// The process id of PostgreSQL's postmaster.

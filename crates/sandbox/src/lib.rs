@@ -17,5 +17,5 @@ mod tls;
 
 pub use access::{DatabricksAccess, RedshiftAccess, S3Store};
 pub use faults::{FaultKind, FaultRule, Faults, Front, ScheduledFault, When};
-pub use options::SandboxOptions;
+pub use options::{Quirk, SandboxOptions};
 pub use sandbox::Sandbox;

@@ -6,6 +6,26 @@ use twinhouse_core::Secret;
 
 use crate::faults::Front;
 
+/// An awkward part of the Databricks workspace that clients must survive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Quirk {
+    /// LZ4 files are several frames, one after the other.
+    SplitFrames,
+    /// Arrow files hold more rows than their link's `row_count`.
+    PaddingRows,
+    /// The column names inside Arrow files are not those of the manifest.
+    StaleNames,
+    /// Fields that are zero are left out of JSON answers.
+    OmittedZeros,
+    /// Sizes in bytes are strings in JSON answers.
+    TextNumbers,
+    /// A link that is asked with an `Authorization` header refuses.
+    LinksRefuseAuthorization,
+    /// A page of a list is empty and yet not the last.
+    EmptyPages,
+}
+
 /// What a [`Sandbox`](crate::Sandbox) shall be like. The default starts everything on free ports in a temporary
 /// folder, with new secrets.
 ///
@@ -28,6 +48,8 @@ pub struct SandboxOptions {
     pub(crate) client: Option<(String, Secret)>,
     pub(crate) require_ssl: bool,
     pub(crate) link_lifetime: Duration,
+    pub(crate) chunk_rows: Option<usize>,
+    pub(crate) without: Vec<Quirk>,
     pub(crate) postgres_programs: Option<PathBuf>,
 }
 
@@ -45,6 +67,8 @@ impl Default for SandboxOptions {
             require_ssl: true,
             // The service gives links about 15 minutes.
             link_lifetime: Duration::from_secs(15 * 60),
+            chunk_rows: None,
+            without: Vec::new(),
             postgres_programs: None,
         }
     }
@@ -120,6 +144,20 @@ impl SandboxOptions {
     #[must_use]
     pub fn with_link_lifetime(mut self, lifetime: Duration) -> Self {
         self.link_lifetime = lifetime;
+        self
+    }
+
+    /// How many rows a chunk of a statement's result holds at most; 122,880 by default, as recorded from the service.
+    #[must_use]
+    pub fn with_chunk_rows(mut self, rows: usize) -> Self {
+        self.chunk_rows = Some(rows);
+        self
+    }
+
+    /// Switches off one of the workspace's awkward parts, all of which are on by default.
+    #[must_use]
+    pub fn without_quirk(mut self, quirk: Quirk) -> Self {
+        self.without.push(quirk);
         self
     }
 

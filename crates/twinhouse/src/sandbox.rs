@@ -28,7 +28,7 @@ impl SandboxConfig for Sandbox {
             .warehouse_id(&access.warehouse_id)
             .catalog("main")
             .schema("default")
-            .staging("/Volumes/main/default/staging")
+            .staging(&access.staging)
             .build()
     }
 

@@ -81,28 +81,6 @@ impl DataFolder {
         self.path.join(PID_FILE)
     }
 
-    /// Makes a folder below it that only we can enter.
-    pub(crate) fn private(&self, name: &str) -> Result<PathBuf> {
-        self.below(name, 0o700)
-    }
-
-    /// Makes a folder below it that everybody may read.
-    pub(crate) fn public(&self, name: &str) -> Result<PathBuf> {
-        self.below(name, 0o755)
-    }
-
-    fn below(&self, name: &str, mode: u32) -> Result<PathBuf> {
-        let path = self.path.join(name);
-        let made = match DirBuilder::new().mode(mode).create(&path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                fs::set_permissions(&path, fs::Permissions::from_mode(mode))
-            }
-            made => made,
-        };
-        made.map_err(|error| unusable(&path, error))?;
-        Ok(path)
-    }
-
     /// Gives it back: a temporary folder is removed, the lock of another one.
     pub(crate) fn release(self) -> Result<()> {
         let gone = if self.temporary { remove(&self.path) } else { fs::remove_file(self.path.join(LOCK)) };
@@ -112,6 +90,28 @@ impl DataFolder {
             _ => Ok(()),
         }
     }
+}
+
+/// Makes a folder in the data folder that only we can enter.
+pub(crate) fn private_folder(data: &Path, name: &str) -> Result<PathBuf> {
+    below(data, name, 0o700)
+}
+
+/// Makes a folder in the data folder that everybody may read.
+pub(crate) fn public_folder(data: &Path, name: &str) -> Result<PathBuf> {
+    below(data, name, 0o755)
+}
+
+fn below(data: &Path, name: &str, mode: u32) -> Result<PathBuf> {
+    let path = data.join(name);
+    let made = match DirBuilder::new().mode(mode).create(&path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode))
+        }
+        made => made,
+    };
+    made.map_err(|error| unusable(&path, error))?;
+    Ok(path)
 }
 
 /// A server that is just going down may still write into it.
@@ -214,7 +214,7 @@ mod tests {
     fn a_temporary_folder_goes_with_everything_in_it() {
         let folder = DataFolder::open(None).unwrap();
         let path = folder.path().to_owned();
-        fs::write(folder.private("tls").unwrap().join("key"), "k").unwrap();
+        fs::write(private_folder(folder.path(), "tls").unwrap().join("key"), "k").unwrap();
         assert_eq!(fs::metadata(path.join("tls")).unwrap().mode() & 0o777, 0o700);
         folder.release().unwrap();
         assert!(!path.exists());

@@ -8,7 +8,7 @@ mod janitor;
 mod tests;
 
 pub(crate) use self::{
-    folder::DataFolder,
+    folder::{DataFolder, private_folder, public_folder},
     home::Home,
     janitor::{Janitor, watch},
 };

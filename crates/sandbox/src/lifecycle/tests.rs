@@ -11,7 +11,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{Front, Sandbox, SandboxOptions};
+use crate::{Sandbox, SandboxOptions};
 
 const ENDING: &str = "TWINHOUSE_TEST_ENDING";
 const LIMIT: Duration = Duration::from_secs(30);
@@ -21,7 +21,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 fn the_other_program() {
     let Ok(ending) = std::env::var(ENDING) else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let options = || SandboxOptions::default().with_fronts([Front::Redshift]);
+    let options = SandboxOptions::default;
     let announce = |sandbox: &Sandbox| {
         println!("\nfolder {}", sandbox.data_folder().display());
         // The test takes a look before we end.
@@ -30,7 +30,7 @@ fn the_other_program() {
     match ending.as_str() {
         "return with a static" => {
             let sandbox = runtime.block_on(Sandbox::shared()).unwrap();
-            runtime.block_on(sandbox.redshift()).unwrap();
+            runtime.block_on(sandbox.environment()).unwrap();
             announce(sandbox);
         }
         "panic" => {
@@ -146,12 +146,12 @@ fn signals() {
 #[tokio::test]
 async fn stop_and_drop_are_over_when_they_return() {
     let folder = |sandbox: &Sandbox| sandbox.data_folder().to_owned();
-    let sandbox = Sandbox::start(SandboxOptions::default().with_fronts([Front::Redshift])).await.unwrap();
+    let sandbox = Sandbox::start(SandboxOptions::default()).await.unwrap();
     let stopped = folder(&sandbox);
     sandbox.stop().await.unwrap();
     assert!(!stopped.exists());
     assert_eq!(processes_of(&stopped), [""; 0]);
-    let sandbox = Sandbox::start(SandboxOptions::default().with_fronts([Front::Redshift])).await.unwrap();
+    let sandbox = Sandbox::start(SandboxOptions::default()).await.unwrap();
     let dropped = folder(&sandbox);
     drop(sandbox);
     assert!(!dropped.exists());

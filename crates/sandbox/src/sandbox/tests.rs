@@ -158,3 +158,83 @@ async fn scheduled_faults_reach_the_redshift_wire() {
     assert_eq!((scheduled.fired(), scheduled.is_armed()), (1, false));
     sandbox.stop().await.unwrap();
 }
+
+async fn submit(access: &DatabricksAccess, token: &str, sql: &str) -> (u16, serde_json::Value) {
+    let body = serde_json::json!({
+        "statement": sql,
+        "warehouse_id": access.warehouse_id,
+        "wait_timeout": "30s",
+        "disposition": "INLINE",
+        "format": "JSON_ARRAY",
+    });
+    let url = format!("{}/api/2.0/sql/statements", access.url);
+    let request = crate::testing::client().post(url).bearer_auth(token).json(&body);
+    let response = request.send().await.unwrap();
+    (response.status().as_u16(), response.json().await.unwrap())
+}
+
+#[tokio::test]
+async fn the_workspace_answers_its_token_and_no_other() {
+    let sandbox = Sandbox::start(nothing_yet().with_fronts([Front::Databricks]).with_token("dapi-test")).await.unwrap();
+    let workspace = sandbox.databricks().await.unwrap();
+    assert_eq!(workspace.token.expose(), "dapi-test");
+    let (status, answer) = submit(workspace, "dapi-test", "SELECT 40 + 2 AS answer").await;
+    assert_eq!((status, &answer["result"]["data_array"][0][0]), (200, &serde_json::json!("42")), "{answer}");
+    let (status, _) = submit(workspace, "dapi-other", "SELECT 1").await;
+    assert!(status == 401 || status == 403, "{status}");
+    assert!(sandbox.postgres_pid().is_none());
+    assert!(!format!("{sandbox:?} {workspace:?}").contains("dapi-test"));
+    sandbox.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn scheduled_faults_reach_the_workspace() {
+    let sandbox = Sandbox::start(nothing_yet().with_fronts([Front::Databricks])).await.unwrap();
+    let workspace = sandbox.databricks().await.unwrap();
+    let token = workspace.token.expose();
+    let unavailable = FaultKind::Unavailable { when: crate::When::After, retry_after: None };
+    let rule = FaultRule::databricks(unavailable).with_path("/sql/statements").with_sql("CREATE TABLE");
+    let scheduled = sandbox.faults().schedule(rule).unwrap();
+    assert_eq!(submit(workspace, token, "SELECT 1").await.0, 200);
+    let (status, answer) = submit(workspace, token, "CREATE TABLE main.default.t (n INT)").await;
+    assert_eq!((status, &answer["error_code"]), (503, &serde_json::json!("TEMPORARILY_UNAVAILABLE")));
+    assert_eq!(scheduled.fired(), 1);
+    // It was carried out all the same.
+    let (_, again) = submit(workspace, token, "CREATE TABLE main.default.t (n INT)").await;
+    assert_eq!(again["status"]["state"], "FAILED", "{again}");
+    sandbox.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_environment_has_every_variable_and_the_file_appears_when_all_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let sandbox = Sandbox::start(nothing_yet()).await.unwrap();
+    let file = folder.path().join("sandbox.env");
+    sandbox.write_env_file(&file).await.unwrap();
+    let variables = sandbox.environment().await.unwrap();
+    let names: Vec<_> = variables.iter().map(|(name, _)| *name).collect();
+    let wanted = [
+        "DATABRICKS_HOST",
+        "DATABRICKS_TOKEN",
+        "DATABRICKS_WAREHOUSE_ID",
+        "TWINHOUSE_REDSHIFT_URL",
+        "PGHOST",
+        "PGPORT",
+        "PGUSER",
+        "PGPASSWORD",
+        "PGDATABASE",
+        "AWS_ENDPOINT_URL",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_REGION",
+        "TWINHOUSE_STAGING_S3",
+        "TWINHOUSE_SANDBOX_CA",
+    ];
+    assert_eq!(names, wanted);
+    let text = std::fs::read_to_string(&file).unwrap();
+    for (name, value) in &variables {
+        assert!(text.contains(&format!("export {name}='{}'\n", value.expose())), "{name}");
+    }
+    assert!(std::fs::read_to_string(sandbox.ca_file()).unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
+    sandbox.stop().await.unwrap();
+}

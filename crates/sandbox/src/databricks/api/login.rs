@@ -89,7 +89,7 @@ impl Access {
         self.issued().clear();
     }
 
-    fn issue(&self) -> String {
+    pub(super) fn issue(&self) -> String {
         let token = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
         let now = Instant::now();
         let mut issued = self.issued();

@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn a_token_that_nobody_gave_out_is_refused() {
         for bad in ["", "eA", "%%%", "eGFiYw"] {
-            assert!(Token::decode(bad).is_err() || bad == "eA", "{bad}");
+            assert!(Token::decode(bad).is_err(), "{bad}");
         }
         let token = Token { after: "é'%`".to_owned(), empty: true };
         assert_eq!(Token::decode(&token.encode()).unwrap(), token);

@@ -1,1 +1,103 @@
+use std::time::Duration;
 
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+use twinhouse_core::Secret;
+
+use super::{Access, Warehouses, files, login, require_bearer, unity, warehouses, with_request_ids};
+use crate::databricks::{
+    engine::{Engine, Place, Request},
+    sql::Parameters,
+};
+
+mod catalog;
+mod service;
+mod volumes;
+
+const TOKEN: &str = "dapi-correct";
+const LIFETIME: Duration = Duration::from_secs(3600);
+
+/// The whole API on a port of its own.
+struct Server {
+    url: String,
+    client: Client,
+    engine: Engine,
+    access: Access,
+    warehouses: Warehouses,
+    folder: tempfile::TempDir,
+    serving: JoinHandle<()>,
+}
+
+impl Server {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = Engine::open(folder.path()).unwrap();
+        let access = Access::new(Secret::new(TOKEN), "principal", Secret::new("se:cr%et"), LIFETIME);
+        let warehouses = Warehouses::new("w1");
+        let inner = files::routes(engine.clone())
+            .merge(unity::routes(engine.clone(), true))
+            .merge(warehouses::routes(warehouses.clone()));
+        let router = login::routes(access.clone()).merge(require_bearer(inner, access.clone()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let serving = tokio::spawn(async { axum::serve(listener, with_request_ids(router)).await.unwrap() });
+        let client = crate::testing::client();
+        Self { url, client, engine, access, warehouses, folder, serving }
+    }
+
+    async fn sql(&self, sql: &str) {
+        let request = Request { sql: sql.to_owned(), parameters: Parameters::new(Vec::new()), place: Place::default() };
+        self.engine.run(&request).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url)).bearer_auth(TOKEN)
+    }
+
+    fn get(&self, path: &str) -> RequestBuilder {
+        self.request(Method::GET, path)
+    }
+
+    /// The status and the JSON of an answer; nothing is `null`.
+    async fn answer(&self, request: RequestBuilder) -> (u16, Value) {
+        let response = request.send().await.unwrap();
+        assert!(response.headers().contains_key("x-request-id"), "an answer without x-request-id");
+        let status = response.status().as_u16();
+        let text = response.text().await.unwrap();
+        (status, if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() })
+    }
+
+    async fn json(&self, path: &str) -> Value {
+        let (status, json) = self.answer(self.get(path)).await;
+        assert_eq!(status, 200, "{path}: {json}");
+        json
+    }
+
+    /// The status and the code of a refusal.
+    async fn refusal(&self, request: RequestBuilder) -> (u16, Value) {
+        let (status, json) = self.answer(request).await;
+        assert!(json["message"].is_string(), "{json}");
+        (status, json["error_code"].clone())
+    }
+
+    /// Sends bytes as they are, and reads what comes back until the server closes.
+    async fn raw(&self, head: &str) -> String {
+        let mut stream = TcpStream::connect(self.url.strip_prefix("http://").unwrap()).await.unwrap();
+        let head = format!("{head}\r\nHost: sandbox\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}

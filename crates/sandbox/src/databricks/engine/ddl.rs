@@ -58,7 +58,8 @@ impl Engine {
         }
         let Some(existing) = self.may_create(create, &name)? else { return Ok(Outcome::Nothing) };
         let entry = existing.clone().unwrap_or_else(|| Catalog::new_table(&name, create.comment.clone()));
-        let written = self.write_table_as(lexed, statement, create, &name, &entry, existing.is_some(), place).await;
+        let prepared = self.prepare(lexed, statement, place, &[], Vec::new()).await?;
+        let written = self.write_table_as(&prepared, create, &name, &entry, existing.is_some()).await;
         self.publish(create, name, entry, existing, written.map(|_: DeltaTable| ()))
     }
 
@@ -200,7 +201,8 @@ impl Engine {
         let (catalog, schema) = place.resolve_schema(path)?;
         let dropped = self.0.catalog.change(|listing| {
             let entry = schema_mut(listing, &catalog, &schema)?.clone();
-            if !cascade && !(entry.tables.is_empty() && entry.volumes.is_empty()) {
+            let empty = entry.tables.is_empty() && entry.volumes.is_empty();
+            if !cascade && !empty {
                 return Err(not_empty("SCHEMA", path));
             }
             if let Some(catalog) = listing.get_mut(&catalog) {

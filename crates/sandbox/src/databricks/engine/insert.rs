@@ -75,16 +75,13 @@ impl Engine {
     /// Writes the query of a CREATE TABLE AS: the table and its rows in one commit.
     pub(super) async fn write_table_as(
         &self,
-        lexed: &Lexed,
-        statement: &Statement,
+        prepared: &Prepared,
         create: &CreateTable,
         name: &FullName,
         entry: &TableEntry,
         replace: bool,
-        place: &Place,
     ) -> SqlResult<DeltaTable> {
         let names = create.query.as_deref().map(display_names).unwrap_or_default();
-        let prepared = self.prepare(lexed, statement, place, &[], Vec::new()).await?;
         let Statement::CreateTable(planned) = &prepared.statement else {
             return Err(SqlError::internal("not a table"));
         };
@@ -235,11 +232,9 @@ impl Engine {
         let version = table.version().unwrap_or_default();
         let file = self.0.root.join(&entry.folder).join("_delta_log").join(format!("{version:020}.json"));
         let log = tokio::fs::read_to_string(file).await?;
-        for line in log.lines().filter(|line| line.contains("\"commitInfo\"")) {
-            let mut action: Value = serde_json::from_str(line).map_err(SqlError::internal)?;
-            return Ok(action["commitInfo"]["operationMetrics"].take());
-        }
-        Ok(Value::Null)
+        let Some(line) = log.lines().find(|line| line.contains("\"commitInfo\"")) else { return Ok(Value::Null) };
+        let mut action: Value = serde_json::from_str(line).map_err(SqlError::internal)?;
+        Ok(action["commitInfo"]["operationMetrics"].take())
     }
 }
 

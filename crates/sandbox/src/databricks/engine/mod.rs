@@ -22,7 +22,7 @@ use std::{
 use datafusion::execution::SessionState;
 
 pub(crate) use self::{
-    catalog::{Catalog, DEFAULT, FullName, MAIN, Place, TableEntry, schema_mut},
+    catalog::{Catalog, DEFAULT, FullName, MAIN, Place, schema_mut},
     result::{Outcome, type_name_of_arrow, type_text_of_arrow},
     show::comment,
     volumes::VolumePath,

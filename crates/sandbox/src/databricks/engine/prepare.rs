@@ -44,7 +44,6 @@ const MOST_SUBQUERY_ROWS: usize = 100_000;
 pub(super) struct Prepared {
     pub(super) context: SessionContext,
     pub(super) statement: Statement,
-    pub(super) spelling: Spelling,
 }
 
 /// A place in a statement that DataFusion will plan.
@@ -137,7 +136,7 @@ impl Engine {
                 Node::Expr(expr) => rewriter.rewrite(expr)?,
             }
         }
-        Ok(Prepared { context, statement, spelling })
+        Ok(Prepared { context, statement })
     }
 
     /// Runs a query and names its columns as they were written.

@@ -76,10 +76,10 @@ fn arithmetic(
 }
 
 fn divide(expr: RawBinaryExpr, left: &DataType, right: &DataType) -> PlannerResult<RawBinaryExpr> {
-    if is_decimal(left) || is_decimal(right) {
-        if let (Some((l, _)), Some((r, _))) = (exact(expr.left.clone(), left), exact(expr.right.clone(), right)) {
-            return planned(Kind::Decimal(Op::Divide), l, r);
-        }
+    if (is_decimal(left) || is_decimal(right))
+        && let (Some((l, _)), Some((r, _))) = (exact(expr.left.clone(), left), exact(expr.right.clone(), right))
+    {
+        return planned(Kind::Decimal(Op::Divide), l, r);
     }
     let number = |data_type: &DataType| data_type.is_numeric() || data_type.is_null();
     if number(left) && number(right) {

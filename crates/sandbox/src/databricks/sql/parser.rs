@@ -188,7 +188,7 @@ impl StatementParser {
         }
         let time_zone = self.accept(&["TIME", "ZONE"]);
         let name = if time_zone { "TIMEZONE".to_owned() } else { self.path()?.0.join(".") };
-        self.inner.consume_token(&Token::Eq);
+        let _ = self.inner.consume_token(&Token::Eq);
         let value = match self.inner.next_token().token {
             Token::SingleQuotedString(text) => text,
             token => token.to_string(),

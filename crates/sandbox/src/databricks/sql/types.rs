@@ -110,7 +110,7 @@ fn number<N: std::str::FromStr>(parser: &mut Parser<'_>) -> Result<N, ParserErro
 
 fn struct_field(parser: &mut Parser<'_>) -> Result<StructField, ParserError> {
     let name = parser.parse_identifier()?.value;
-    parser.consume_token(&Token::Colon);
+    let _ = parser.consume_token(&Token::Colon);
     let data_type = parse_type(parser)?;
     let mut nullable = true;
     if parser.peek_token().token.to_string().eq_ignore_ascii_case("NOT") {

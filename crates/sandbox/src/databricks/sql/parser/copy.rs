@@ -26,19 +26,19 @@ impl StatementParser {
             return refuse("COPY INTO … WITH (CREDENTIAL | ENCRYPTION)");
         }
         self.words(&["FILEFORMAT"])?;
-        self.inner.consume_token(&Token::Eq);
+        let _ = self.inner.consume_token(&Token::Eq);
         let format = self.inner.parse_identifier()?.value.to_ascii_uppercase();
         if self.peek_word(0, "VALIDATE") {
             return refuse("COPY INTO … VALIDATE");
         }
         let (mut files, mut pattern) = (Vec::new(), None);
         if self.accept(&["FILES"]) {
-            self.inner.consume_token(&Token::Eq);
+            let _ = self.inner.consume_token(&Token::Eq);
             self.inner.expect_token(&Token::LParen)?;
             files = self.inner.parse_comma_separated(|parser| parser.parse_literal_string())?;
             self.inner.expect_token(&Token::RParen)?;
         } else if self.accept(&["PATTERN"]) {
-            self.inner.consume_token(&Token::Eq);
+            let _ = self.inner.consume_token(&Token::Eq);
             pattern = Some(self.text()?);
         }
         let format_options = if self.accept(&["FORMAT_OPTIONS"]) { self.options()? } else { Vec::new() };
@@ -67,7 +67,7 @@ impl StatementParser {
                 }
                 _ => self.path()?.0.join("."),
             };
-            self.inner.consume_token(&Token::Eq);
+            let _ = self.inner.consume_token(&Token::Eq);
             let value = match self.inner.next_token().token {
                 Token::SingleQuotedString(text) => text,
                 token => token.to_string(),
