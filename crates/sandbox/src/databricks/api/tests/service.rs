@@ -161,13 +161,3 @@ async fn unknown_warehouses_and_changes_are_refused_by_name() {
     let odd = server.get("/api/2.0/sql/warehouses?page_token=x");
     assert_eq!(server.refusal(odd).await, (400, json!("INVALID_PARAMETER_VALUE")));
 }
-
-#[tokio::test]
-async fn tmp_serve() {
-    let Ok(path) = std::env::var("TMP_SERVE") else { return };
-    let server = Server::start().await;
-    server.sql("CREATE VOLUME v").await;
-    for n in 0..3 { server.sql(&format!("CREATE TABLE t{n} (id INT, p DECIMAL(12,2))")).await; }
-    std::fs::write(&path, &server.url).unwrap();
-    while std::path::Path::new(&path).exists() { tokio::time::sleep(Duration::from_millis(100)).await; }
-}
