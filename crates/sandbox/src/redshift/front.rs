@@ -37,6 +37,9 @@ use crate::{
 /// The engine takes a cancel request at once, or not at all.
 const CANCEL: std::time::Duration = std::time::Duration::from_secs(5);
 
+/// How long the last words to a client may take.
+const GOODBYE: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// What a front needs.
 #[derive(Debug)]
 pub(crate) struct FrontConfig {
@@ -329,15 +332,19 @@ async fn session(
     let outcome = tokio::select! {
         outcome = session.serve() => outcome,
         outcome = answer(&link, engine, &answers, sender) => outcome,
-        () = dropped.cancelled() => session.write(&[0]).await,
+        () = dropped.cancelled() => in_time(session.write(&[0])).await,
         () = shutdown.cancelled() => {
             let report = Report::fatal("57P01", "terminating connection due to administrator command");
-            session.tell(&[report]).await
+            in_time(session.tell(&[report])).await
         }
     };
     // The engine ends its session on this; without it, on the end of the stream.
     let _ = session.engine.write_all(&[b'X', 0, 0, 0, 4]).await;
-    let closed = async { answers.lock().await.shutdown().await };
-    let _ = tokio::time::timeout(std::time::Duration::from_secs(1), closed).await;
-    outcome
+    let closed = in_time(async { answers.lock().await.shutdown().await }).await;
+    outcome.and(closed)
+}
+
+/// A client that does not read must not keep its session from ending.
+async fn in_time(last: impl Future<Output = io::Result<()>>) -> io::Result<()> {
+    tokio::time::timeout(GOODBYE, last).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }

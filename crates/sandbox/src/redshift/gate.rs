@@ -39,7 +39,8 @@ const ABSENT_OBJECTS: &[&str] = &[
     "recursive",
 ];
 /// These exist there, and not here.
-const ABSENT_HERE: &[&str] = &["external", "library", "datashare", "model", "masking", "rls", "identity"];
+const ABSENT_HERE: &[&str] =
+    &["external", "library", "datashare", "model", "masking", "rls", "identity", "user", "group", "role", "database"];
 
 /// The refusal of one statement, if the service would refuse it, or the sandbox must.
 pub(super) fn refusal(s: &Lexed<'_>) -> Option<Report> {
@@ -62,6 +63,7 @@ fn by_command(s: &Lexed<'_>) -> Option<Report> {
         }
         "discard" | "do" | "reindex" | "cluster" | "checkpoint" | "load" | "security" | "import" | "reassign"
         | "table" | "values" | "move" => Some(near(s, 0)),
+        "unload" => Some(Report::not_in_sandbox("UNLOAD")),
         "create" | "alter" | "drop" => of_object(s, &command),
         "copy" => of_copy(s),
         "merge" => of_merge(s),
@@ -204,7 +206,7 @@ fn by_token(s: &Lexed<'_>) -> Option<Report> {
             }
             _ => {}
         }
-        if s.is_name(i) && s.name(i).len() > LONGEST_NAME {
+        if s.is_name(i) && s.raw(i).len() > LONGEST_NAME && s.name(i).len() > LONGEST_NAME {
             return Some(Report::not_in_sandbox(&format!("a name of more than {LONGEST_NAME} bytes")));
         }
     }
@@ -282,6 +284,9 @@ mod tests {
             ("create index i on t (a)", "0A000"),
             ("create unique index i on t (a)", "0A000"),
             ("create sequence s", "0A000"),
+            ("unload ('select 1') to 's3://b/k' iam_role default", "0A000"),
+            ("create user u password 'p'", "0A000"),
+            ("create database d", "0A000"),
             ("create external schema s from data catalog", "0A000"),
             ("select 1 where 1 is distinct from 2", "42601"),
             ("select distinct on (a) a from t", "0A000"),

@@ -22,7 +22,6 @@ mod statement;
 mod storage;
 #[cfg(test)]
 mod tests;
-mod unload;
 mod wire;
 
 pub(crate) use access::Grant;

@@ -126,7 +126,7 @@ impl Record {
             end_time: None,
             error_message: String::new(),
             returned_rows: 0,
-            query_text: cut(&without_keys(text), TEXT).to_owned(),
+            query_text: presentable(text),
         };
         inner.queries.push_back(record);
         if inner.queries.len() > KEPT {
@@ -205,25 +205,28 @@ fn cut(text: &str, bytes: usize) -> &str {
     &text[..end]
 }
 
-/// Access keys in COPY and UNLOAD are not written down.
-fn without_keys(text: &str) -> std::borrow::Cow<'_, str> {
+/// The beginning of a text; access keys in COPY and UNLOAD are not written down.
+fn presentable(text: &str) -> String {
     use super::lexer::{Kind, Lexed, tokens};
+    let text = cut(text, TEXT);
+    let mut out = text.to_owned();
+    let lower = text.to_ascii_lowercase();
+    if !lower.contains("access_key") && !lower.contains("credentials") {
+        return out;
+    }
     let tokens = tokens(text);
     let s = Lexed::new(text, &tokens);
-    if !s.is_any(0, &["copy", "unload"]) {
-        return text.into();
-    }
-    let mut out = text.to_owned();
     for i in (0..s.len()).rev() {
         let after = |k: usize| i.checked_sub(k).is_some_and(|at| s.is_any(at, SECRET));
-        if s.kind(i) == Some(Kind::Literal) && (after(1) || (after(2) && s.is(i - 1, "as"))) {
+        let literal = matches!(s.kind(i), Some(Kind::Literal | Kind::Unclosed));
+        if literal && (after(1) || (after(2) && s.is(i - 1, "as"))) {
             out.replace_range(s.tokens[i].at.clone(), "'***'");
         }
     }
-    out.into()
+    out
 }
 
-const SECRET: &[&str] = &["access_key_id", "secret_access_key", "session_token", "credentials", "token"];
+const SECRET: &[&str] = &["access_key_id", "secret_access_key", "session_token", "credentials"];
 
 #[cfg(test)]
 mod tests {
@@ -234,7 +237,7 @@ mod tests {
         let record = Record::default();
         let asker = Asker { pid: 7, ..Asker::default() };
         let first = record.begin(&asker, "l", "SELECT", "select 1");
-        let text = "copy t from 's3://b/k' access_key_id 'AKIA' secret_access_key 'very-secret' format parquet";
+        let text = "begin; copy t from 's3://b/k' access_key_id 'AKIA' secret_access_key 'very-secret' format parquet";
         let second = record.begin(&asker, "", "COPY", text);
         assert_eq!(record.running().len(), 2);
         record.end(first, None, 1);

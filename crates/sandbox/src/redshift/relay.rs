@@ -278,11 +278,7 @@ impl State {
     /// CommandComplete: the tag as 8.0 wrote it.
     fn complete(&mut self, body: &[u8], rows: i64, changed: &mut BytesMut) -> bool {
         let tag = Body(body).text();
-        match tag.as_str() {
-            "DECLARE CURSOR" => self.cursor_open = true,
-            "CLOSE CURSOR" | "CLOSE CURSOR ALL" => self.cursor_open = false,
-            _ => {}
-        }
+        self.note_cursor(&tag);
         if let Some(word) = ["SELECT", "FETCH", "COPY", "MERGE"].into_iter().find(|word| tag.starts_with(word)) {
             // Counts in these tags came with later versions than 8.0.
             put(changed, b'C', |out| put_cstr(out, word));
@@ -291,6 +287,15 @@ impl State {
         self.suspended = false;
         self.finish_execute(Some(affected));
         true
+    }
+
+    /// A completed statement may have opened or closed the cursor.
+    pub(super) fn note_cursor(&mut self, tag: &str) {
+        match tag {
+            "DECLARE CURSOR" => self.cursor_open = true,
+            "CLOSE CURSOR" | "CLOSE CURSOR ALL" => self.cursor_open = false,
+            _ => {}
+        }
     }
 
     /// In a batch each Execute ends by itself; a simple query ends with ReadyForQuery.

@@ -28,6 +28,9 @@ const CANCEL_REQUEST: u32 = 80_877_102;
 /// What `server_version` says; `version()` says the rest.
 const SERVER_VERSION: &str = "8.0.2";
 
+/// A server that was killed is back within seconds; these are a twentieth of one each.
+const TRIES: u32 = 200;
+
 /// Start-up parameters of Redshift's own drivers that change nothing here.
 const IGNORED: &[&str] = &[
     "client_protocol_version",
@@ -266,7 +269,7 @@ impl Engine {
         let mut tries = 0;
         loop {
             match Self::try_open(postgres, user, database, settings).await {
-                Err(report) if matches!(report.code.as_str(), "57P03" | "08006") && tries < 100 => {
+                Err(report) if matches!(report.code.as_str(), "57P03" | "08006") && tries < TRIES => {
                     tries += 1;
                     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
                 }

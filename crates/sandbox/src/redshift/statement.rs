@@ -11,7 +11,6 @@ use super::{
     report::Report,
     rewrite::{self, LastIds},
     settings::{self, Change},
-    unload::UnloadStatement,
 };
 use crate::postgres::Isolation;
 
@@ -33,6 +32,7 @@ pub(super) enum Verb {
     Merge,
     Copy,
     Unload,
+    Begin,
     Commit,
     Declare,
     Truncate,
@@ -52,7 +52,7 @@ impl Verb {
             Self::Copy => "COPY",
             Self::Unload => "UNLOAD",
             Self::Ddl | Self::Truncate => "DDL",
-            Self::Commit | Self::Declare | Self::Utility => "UTILITY",
+            Self::Begin | Self::Commit | Self::Declare | Self::Utility => "UTILITY",
         }
     }
 
@@ -65,6 +65,7 @@ impl Verb {
             "merge" => Self::Merge,
             "copy" => Self::Copy,
             "unload" => Self::Unload,
+            "begin" | "start" => Self::Begin,
             "commit" | "end" => Self::Commit,
             "declare" => Self::Declare,
             "truncate" => Self::Truncate,
@@ -83,8 +84,6 @@ pub(super) enum Action {
     Refuse(Report),
     /// It is fed from storage.
     Copy(Box<CopyStatement>),
-    /// It is drained to storage.
-    Unload(Box<UnloadStatement>),
 }
 
 /// One statement of a text.
@@ -191,9 +190,6 @@ fn rewritten(s: &Lexed<'_>, session: &Session, edits: &mut Edits) -> Result<(Act
     }
     if s.is(0, "copy") {
         return CopyStatement::parse(s).map(|copy| (Action::Copy(Box::new(copy)), None));
-    }
-    if s.is(0, "unload") {
-        return UnloadStatement::parse(s).map(|unload| (Action::Unload(Box::new(unload)), None));
     }
     if !session.case_sensitive {
         rewrite::fold_names(s, edits);

@@ -1,4 +1,4 @@
-//! Where COPY reads and UNLOAD writes: the same files that the S3 front serves.
+//! Where COPY reads: the same files that the S3 front serves.
 
 use std::{
     fs::File,
@@ -7,7 +7,6 @@ use std::{
 };
 
 use async_trait::async_trait;
-use bytes::Bytes;
 
 /// An object of a bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,8 +23,6 @@ pub(crate) trait Storage: std::fmt::Debug + Send + Sync + 'static {
     async fn list(&self, bucket: &str, prefix: &str) -> io::Result<Vec<Object>>;
     /// Opens an object for reading from any place.
     async fn open(&self, bucket: &str, key: &str) -> io::Result<File>;
-    /// Writes an object as a whole.
-    async fn write(&self, bucket: &str, key: &str, content: Bytes) -> io::Result<()>;
 }
 
 /// Plain files: `<root>/<bucket>/<key>`.
@@ -87,20 +84,6 @@ impl Storage for FileStorage {
         let path = inside(&self.bucket(bucket)?, key)?;
         blocking(move || if path.is_dir() { Err(io::ErrorKind::NotFound.into()) } else { File::open(path) }).await
     }
-
-    async fn write(&self, bucket: &str, key: &str, content: Bytes) -> io::Result<()> {
-        let path = inside(&self.bucket(bucket)?, key)?;
-        blocking(move || {
-            let folder = path.parent().unwrap_or(Path::new("/"));
-            std::fs::create_dir_all(folder)?;
-            // Readers see the whole object or none.
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            io::Write::write_all(&mut file, &content)?;
-            file.persist(path).map_err(|error| error.error)?;
-            Ok(())
-        })
-        .await
-    }
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
@@ -117,7 +100,9 @@ mod tests {
         std::fs::create_dir(root.path().join("b")).expect("made");
         let storage = FileStorage::new(root.path());
         for key in ["load/a", "load/a.1", "load/a_2/x", "load/b", "lo"] {
-            storage.write("b", key, Bytes::from_static(b"12")).await.expect("written");
+            let path = root.path().join("b").join(key);
+            std::fs::create_dir_all(path.parent().expect("a bucket")).expect("made");
+            std::fs::write(path, "12").expect("written");
         }
         let keys: Vec<_> =
             storage.list("b", "load/a").await.expect("listed").into_iter().map(|o| (o.key, o.size)).collect();

@@ -7,5 +7,4 @@ mod parquet;
 mod source;
 mod target;
 
-pub(super) use options::{CopyStatement, Format, authorization, location};
-pub(super) use source::Location;
+pub(super) use options::CopyStatement;

@@ -13,7 +13,7 @@ use super::{
 
 /// What the files are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Format {
+pub(super) enum Format {
     Parquet,
     Csv,
     /// Delimited text.
@@ -22,7 +22,7 @@ pub(in super::super) enum Format {
 
 impl Format {
     /// As SYS_LOAD_HISTORY has it.
-    pub(in super::super) fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Parquet => "Parquet",
             Self::Csv => "CSV",
@@ -266,7 +266,7 @@ fn table_of(s: &Lexed<'_>, range: std::ops::Range<usize>) -> String {
 }
 
 /// `s3://bucket/key`.
-pub(in super::super) fn location(url: &str) -> Result<Location, Report> {
+pub(super) fn location(url: &str) -> Result<Location, Report> {
     let Some(rest) = url.strip_prefix("s3://") else {
         let scheme = url.split("://").next().unwrap_or_default();
         return Err(match scheme {
@@ -284,7 +284,7 @@ pub(in super::super) fn location(url: &str) -> Result<Location, Report> {
 }
 
 /// An authorization at `at`, and the index after it.
-pub(in super::super) fn authorization(s: &Lexed<'_>, at: usize) -> Result<Option<(Authorization, usize)>, Report> {
+fn authorization(s: &Lexed<'_>, at: usize) -> Result<Option<(Authorization, usize)>, Report> {
     if s.is(at, "iam_role") {
         let role = if s.is(at + 1, "default") {
             "default".to_owned()

@@ -8,13 +8,13 @@ use super::super::{access::block, report::Report, storage::Storage};
 
 /// A bucket and a key, or a prefix of keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in super::super) struct Location {
-    pub(in super::super) bucket: String,
-    pub(in super::super) key: String,
+pub(super) struct Location {
+    pub(super) bucket: String,
+    pub(super) key: String,
 }
 
 impl Location {
-    pub(in super::super) fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         format!("s3://{}/{}", self.bucket, self.key)
     }
 }
@@ -81,7 +81,7 @@ async fn of_manifest(storage: &dyn Storage, source: &Location, columnar: bool) -
     })?;
     let mut inputs = Vec::new();
     for entry in manifest.entries {
-        let at = super::location(&entry.url)?;
+        let at = super::options::location(&entry.url)?;
         if at.key.is_empty() {
             return Err(Report::internal("Manifest file contains an entry without a full path").with_detail(block(
                 "The S3 object path in the manifest must be a full path",

@@ -69,7 +69,8 @@ impl Session {
     /// Statements one by one, some of which the front has a hand in. Several are one transaction.
     pub(super) async fn script(&mut self, statements: &[Statement]) -> io::Result<()> {
         self.link.lock().diverted = true;
-        let implicit = statements.len() > 1 && self.status() == b'I';
+        let own = statements.first().is_some_and(|first| first.verb == Verb::Begin);
+        let implicit = statements.len() > 1 && !own && self.status() == b'I';
         if implicit && !self.quietly("BEGIN").await? {
             return Ok(());
         }
@@ -78,7 +79,6 @@ impl Session {
             self.apply(statement.change.as_ref());
             let outcome = match &statement.action {
                 Action::Copy(copy) => self.copy(copy, query_id).await?,
-                Action::Unload(unload) => self.unload(unload, query_id).await?,
                 Action::Forward | Action::Refuse(_) => self.exchange(&statement.sql, true).await?,
             };
             let error = outcome.as_ref().err().map(|report| (report.code.as_str(), report.message.as_str()));
@@ -140,15 +140,18 @@ impl Session {
                     let tag = Body(message.body()).text();
                     let affected = tag.rsplit(' ').next().and_then(|last| last.parse().ok());
                     outcome = outcome.map(|_| affected.unwrap_or(rows));
+                    self.link.lock().note_cursor(&tag);
                     let tag = if tag.starts_with("SELECT") { "SELECT" } else { &tag };
                     put(&mut out, b'C', |out| put_cstr(out, tag));
                 }
                 b'E' => {
                     let report = Report::parse(message.body());
-                    let report = match self.link.lock().refusal_for(&report.message) {
+                    let mut report = match self.link.lock().refusal_for(&report.message) {
                         Some(refusal) => refusal,
                         None => report.translated(self.ids.query),
                     };
+                    // It would point into a part of the client's text, or into ours.
+                    report.position = None;
                     report.put(&mut out);
                     outcome = Err(report);
                 }

@@ -49,3 +49,69 @@ async fn without_tls_nobody_enters_a_cluster_that_requires_it() {
     tokio::spawn(connection);
     assert_eq!(value(&client, "select 1").await, "1");
 }
+
+#[tokio::test]
+async fn the_parameters_of_redshifts_own_drivers_are_taken_and_newer_protocols_are_not() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let cluster = Cluster::start().await;
+    let ask = async |protocol: u32, parameters: &[&str]| {
+        let mut body = protocol.to_be_bytes().to_vec();
+        parameters.iter().for_each(|text| body.extend([text.as_bytes(), &[0]].concat()));
+        body.push(0);
+        let mut socket = tokio::net::TcpStream::connect(cluster.front.address()).await.expect("connected");
+        socket.write_u32(u32::try_from(body.len() + 4).expect("short")).await.expect("sent");
+        socket.write_all(&body).await.expect("sent");
+        let mut head = [0; 9];
+        socket.read_exact(&mut head).await.expect("an answer");
+        head
+    };
+    let parameters = [
+        "user",
+        USER,
+        "database",
+        &cluster.database,
+        "client_protocol_version",
+        "2",
+        "driver_version",
+        "Redshift Python Driver 2.1.15",
+        "os_version",
+        "Linux",
+        "driver_discovery_version",
+        "1",
+        "application_name",
+        "x",
+    ];
+    // AuthenticationMD5Password.
+    assert_eq!(ask(196_608, &parameters).await, [b'R', 0, 0, 0, 12, 0, 0, 0, 5]);
+    assert_eq!(ask(131_072, &parameters).await[0], b'E');
+}
+
+#[tokio::test]
+async fn psql_connects_queries_and_is_refused_like_anyone() {
+    let Ok(version) = std::process::Command::new("psql").arg("--version").output() else {
+        println!("psql is not installed: nothing to show");
+        return;
+    };
+    assert!(version.status.success());
+    let cluster = Cluster::start().await;
+    let url = format!(
+        "host=127.0.0.1 port={} user={USER} dbname={} sslmode=require",
+        cluster.front.address().port(),
+        cluster.database
+    );
+    let psql = async |commands: &[&str]| {
+        let mut command = tokio::process::Command::new("psql");
+        command.args(["-X", "-A", "-t", "-d", &url]).env("PGPASSWORD", PASSWORD);
+        commands.iter().for_each(|sql| {
+            command.args(["-c", sql]);
+        });
+        let done = command.output().await.expect("psql runs");
+        (String::from_utf8_lossy(&done.stdout).into_owned(), String::from_utf8_lossy(&done.stderr).into_owned())
+    };
+    let commands =
+        ["create table t (a int, b varchar)", "insert into t values (1, 'x'), (2, null)", "select * from t order by a"];
+    let (out, errors) = psql(&commands).await;
+    assert_eq!((out.as_str(), errors.as_str()), ("CREATE TABLE\nINSERT 0 2\n1|x\n2|\n", ""));
+    let (_, errors) = psql(&["savepoint a"]).await;
+    assert_eq!(errors, "ERROR:  SQL command \"savepoint a\" not supported.\n");
+}

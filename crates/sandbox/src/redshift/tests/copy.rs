@@ -369,3 +369,26 @@ async fn csv_is_loaded_and_its_bad_rows_are_found_in_the_error_views() {
     }
     assert_eq!(value(&client, "select count(*) from t").await, "3");
 }
+
+#[tokio::test]
+async fn a_text_of_several_statements_with_a_load_is_one_transaction() {
+    let cluster = Cluster::start().await;
+    let (client, mut notices) = cluster.connect_with_notices().await;
+    run(&client, "create table t (a bigint, b varchar(20)); create table wrong (a int)").await;
+    cluster.put("f.parquet", numbers(0..10));
+    let (good, bad) = (copy("t", "f.parquet", "format parquet"), copy("wrong", "f.parquet", "format parquet"));
+    assert_eq!(failure(&client, &format!("{good}; {bad}; select 1")).await.0, "XX000");
+    assert_eq!(value(&client, "select count(*) from t").await, "0");
+    // The transaction was the text's own: nothing has to be rolled back.
+    run(&client, &format!("insert into t values (-1, 'x'); {good}; delete from t where a < 5")).await;
+    assert_eq!(value(&client, "select count(*) from t").await, "5");
+    run(&client, &format!("begin; {good}; rollback")).await;
+    assert_eq!(value(&client, "select count(*) from t").await, "5");
+    // TRUNCATE has committed by the time the load after it fails.
+    assert_eq!(failure(&client, &format!("truncate t; {bad}")).await.0, "XX000");
+    assert_eq!(value(&client, "select count(*) from t").await, "0");
+    drop(client);
+    while let Some(notice) = notices.recv().await {
+        assert!(notice.starts_with("INFO: Load into table 't' completed, 10 record(s)"), "{notice}");
+    }
+}
