@@ -125,7 +125,8 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_where_it_is_typed() {
-        for bad in [["--param", "=x"], ["--param", "x"], ["--timeout", "0"], ["--timeout", "soon"], ["--output", "xml"]] {
+        for bad in [["--param", "=x"], ["--param", "x"], ["--timeout", "0"], ["--timeout", "soon"], ["--output", "xml"]]
+        {
             let line = ["twinhouse", "query", "--to", "redshift://", bad[0], bad[1], "select 1"];
             assert!(Args::try_parse_from(line).is_err(), "{bad:?}");
         }

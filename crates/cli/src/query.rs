@@ -10,7 +10,7 @@ use twinhouse::{CallOptions, Error, ErrorKind, Result, StatementRequest, Warehou
 
 use crate::{
     args::{Format, QueryOptions},
-    output::{Sink, sink},
+    output::sink,
 };
 
 pub(crate) async fn run(options: QueryOptions) -> Result<()> {
@@ -21,7 +21,8 @@ pub(crate) async fn run(options: QueryOptions) -> Result<()> {
     if let Some(limit) = options.timeout {
         call = call.with_timeout(limit);
     }
-    let request = if options.write { StatementRequest::write(&options.sql) } else { StatementRequest::read(&options.sql) };
+    let request =
+        if options.write { StatementRequest::write(&options.sql) } else { StatementRequest::read(&options.sql) };
     let request = options.params.into_iter().fold(request, |request, (name, value)| request.bind(name, value));
 
     let warehouse = twinhouse::connect(&options.url).await?;

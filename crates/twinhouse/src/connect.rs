@@ -31,8 +31,11 @@ pub async fn connect(url: &str) -> Result<Box<dyn Warehouse>> {
         },
         "databricks" | "redshift" | "sandbox" => {
             let _ = rest;
-            Err(Error::new(ErrorKind::Unsupported, "this build of twinhouse leaves that backend out; turn its feature on")
-                .with_context("feature", scheme.to_owned()))
+            Err(Error::new(
+                ErrorKind::Unsupported,
+                "this build of twinhouse leaves that backend out; turn its feature on",
+            )
+            .with_context("feature", scheme.to_owned()))
         }
         // What stands before `://` may be a mistyped secret as well as a mistyped scheme.
         other if other.len() <= 16 && other.bytes().all(|b| b.is_ascii_alphabetic()) => {

@@ -15,7 +15,9 @@ pub(super) struct Answer {
 /// defines (clause 2.1.3.5).
 pub(super) fn agree(one: &Answer, other: &Answer) -> Result<()> {
     let differs = |what: String| {
-        Err(Error::new(ErrorKind::Data, "the two warehouses do not agree").with_context("query", one.name).with_context("at", what))
+        Err(Error::new(ErrorKind::Data, "the two warehouses do not agree")
+            .with_context("query", one.name)
+            .with_context("at", what))
     };
     if one.rows.len() != other.rows.len() {
         return differs(format!("{} rows against {}", one.rows.len(), other.rows.len()));
@@ -44,7 +46,9 @@ pub(super) fn as_published(answer: &Answer) -> Result<()> {
         }
     }
     if answer.rows.len() < published.len() {
-        return Err(Error::new(ErrorKind::Data, "rows of the published answer are missing").with_context("query", answer.name));
+        return Err(
+            Error::new(ErrorKind::Data, "rows of the published answer are missing").with_context("query", answer.name)
+        );
     }
     Ok(())
 }
@@ -70,10 +74,54 @@ const PUBLISHED: [(&str, Rows); 8] = [
     (
         "Q1",
         &[
-            &["A", "F", "37734107.00", "56586554400.73", "53758257134.87", "55909065222.83", "25.52", "38273.13", "0.05", "1478493"],
-            &["N", "F", "991417.00", "1487504710.38", "1413082168.05", "1469649223.19", "25.52", "38284.47", "0.05", "38854"],
-            &["N", "O", "74476040.00", "111701729697.74", "106118230307.61", "110367043872.50", "25.50", "38249.12", "0.05", "2920374"],
-            &["R", "F", "37719753.00", "56568041380.90", "53741292684.60", "55889619119.83", "25.51", "38250.85", "0.05", "1478870"],
+            &[
+                "A",
+                "F",
+                "37734107.00",
+                "56586554400.73",
+                "53758257134.87",
+                "55909065222.83",
+                "25.52",
+                "38273.13",
+                "0.05",
+                "1478493",
+            ],
+            &[
+                "N",
+                "F",
+                "991417.00",
+                "1487504710.38",
+                "1413082168.05",
+                "1469649223.19",
+                "25.52",
+                "38284.47",
+                "0.05",
+                "38854",
+            ],
+            &[
+                "N",
+                "O",
+                "74476040.00",
+                "111701729697.74",
+                "106118230307.61",
+                "110367043872.50",
+                "25.50",
+                "38249.12",
+                "0.05",
+                "2920374",
+            ],
+            &[
+                "R",
+                "F",
+                "37719753.00",
+                "56568041380.90",
+                "53741292684.60",
+                "55889619119.83",
+                "25.51",
+                "38250.85",
+                "0.05",
+                "1478870",
+            ],
         ],
     ),
     ("Q3", &[&["2456423", "406181.01", "1995-03-05", "0"]]),

@@ -127,25 +127,31 @@ async fn replay(warehouse: &dyn Warehouse, scale: f64) -> Result<()> {
 
 /// Starts a query that would run for hours, drops it, and asks the server whether it still runs.
 async fn cancel(warehouse: &dyn Warehouse, on_sandbox: bool) -> Result<()> {
-    let sql = "select count(*) as n from lineitem a, lineitem b, lineitem c \
-               where a.l_partkey + b.l_partkey + c.l_partkey = -1";
+    const CONDITION: &str = "a.l_partkey + b.l_partkey + c.l_partkey = -1";
+    let sql = format!("select count(*) as n from lineitem a, lineitem b, lineitem c where {CONDITION}");
     let limit = CallOptions::default().with_timeout(Duration::from_secs(600));
     let handle = warehouse.submit(StatementRequest::read(sql).with_options(limit)).await?;
-    let running = tokio::time::timeout(Duration::from_secs(2), handle.ready()).await;
     let id = handle.id().clone();
-    drop(handle);
-    let start = Instant::now();
-    if on_sandbox {
-        let sandbox = Sandbox::shared().await?;
-        while sandbox.is_running("a.l_partkey + b.l_partkey + c.l_partkey") {
-            expect(start.elapsed() < Duration::from_secs(30), "the server still runs the dropped query")?;
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        let _ = running;
-        println!("  cancel: query {id} dropped, the server stopped it within {:.0?}", start.elapsed());
-    } else {
+    let reading = tokio::spawn(handle.finish());
+    if !on_sandbox {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        reading.abort();
         println!("  cancel: query {id} dropped");
+        return Ok(());
     }
+    let sandbox = Sandbox::shared().await?;
+    let until = async |running: bool, otherwise: &'static str| {
+        let start = Instant::now();
+        while sandbox.is_running(CONDITION) != running {
+            expect(start.elapsed() < Duration::from_secs(30), otherwise)?;
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Ok::<_, Error>(start.elapsed())
+    };
+    until(true, "the query did not begin").await?;
+    reading.abort();
+    let elapsed = until(false, "the server still runs the dropped query").await?;
+    println!("  cancel: query {id} seen running, dropped, and stopped by the server within {elapsed:.0?}");
     Ok(())
 }
 

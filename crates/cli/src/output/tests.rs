@@ -6,7 +6,7 @@ use std::{
 };
 
 use arrow::{
-    array::{Int32Array, ListBuilder, Int32Builder, RecordBatch, StringArray},
+    array::{Int32Array, Int32Builder, ListBuilder, RecordBatch, StringArray},
     datatypes::{DataType, Field, Schema},
     ipc::reader::StreamReader,
 };
@@ -29,10 +29,7 @@ impl Write for Shared {
 }
 
 fn batch() -> RecordBatch {
-    let schema = Schema::new(vec![
-        Field::new("n", DataType::Int32, true),
-        Field::new("a,\"b", DataType::Utf8, true),
-    ]);
+    let schema = Schema::new(vec![Field::new("n", DataType::Int32, true), Field::new("a,\"b", DataType::Utf8, true)]);
     let columns: [arrow::array::ArrayRef; 2] =
         [Arc::new(Int32Array::from(vec![Some(1), None])), Arc::new(StringArray::from(vec![Some("x\n\"y"), None]))];
     RecordBatch::try_new(Arc::new(schema), columns.into()).unwrap()

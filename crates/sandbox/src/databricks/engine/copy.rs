@@ -1,20 +1,9 @@
 //! COPY INTO: files are remembered in the commit that loads them.
 
-use std::{
-    io::{Read as _, Seek as _, SeekFrom},
-    path::{Path, PathBuf},
-    sync::Arc,
-};
-
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::{
-    catalog::TableProvider,
     common::ScalarValue,
-    datasource::{
-        file_format::parquet::ParquetFormat,
-        listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl},
-        provider_as_source,
-    },
+    datasource::provider_as_source,
     execution::SessionState,
     logical_expr::{LogicalPlan, LogicalPlanBuilder, ident, lit},
 };
@@ -23,17 +12,16 @@ use deltalake::{
     operations::write::SchemaMode,
     protocol::SaveMode,
 };
-use url::Url;
 
 use super::{
     Engine, Outcome,
     catalog::{Place, now_ms},
+    files::{SourceFile, parquet, path_not_found},
     insert::{commit_properties, writer},
     prepare::quote,
     result::normal_type,
     session::session,
     tables::Opened,
-    volumes::VolumePath,
 };
 use crate::databricks::{
     error::{SqlError, SqlResult, conflict},
@@ -42,14 +30,6 @@ use crate::databricks::{
 
 /// How often a load that lost against another commit is begun anew.
 const ATTEMPTS: usize = 10;
-
-/// One file that a COPY INTO finds.
-#[derive(Clone, Debug)]
-struct SourceFile {
-    /// The name under which it is remembered: its path in the volume.
-    memory: String,
-    local: PathBuf,
-}
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Options {
@@ -134,22 +114,7 @@ impl Engine {
     }
 
     fn source_files(&self, copy: &CopyInto) -> SqlResult<Vec<SourceFile>> {
-        let path = VolumePath::parse(copy.path())?;
-        let root = self.local(&path)?;
-        let not_found =
-            |path: &str| SqlError::new("PATH_NOT_FOUND", "42K03", format!("Path does not exist: dbfs:{path}."));
-        if !root.exists() {
-            return Err(not_found(&path.text()));
-        }
-        let mut files = Vec::new();
-        if !path.parts.iter().any(|part| is_hidden(part)) {
-            if root.is_file() {
-                files.push(SourceFile { memory: path.text(), local: root.clone() });
-            } else {
-                walk(&root, &path.text(), &mut files)?;
-            }
-        }
-        files.sort_by(|a, b| a.memory.cmp(&b.memory));
+        let (path, mut files) = self.files_at(copy.path())?;
         let below = |file: &SourceFile| {
             file.memory
                 .strip_prefix(&path.text())
@@ -160,7 +125,7 @@ impl Engine {
             let mut chosen = Vec::new();
             for name in &copy.files {
                 let found = files.iter().find(|file| below(file) == *name || file.memory == *name);
-                chosen.push(found.cloned().ok_or_else(|| not_found(&format!("{}/{name}", path.text())))?);
+                chosen.push(found.cloned().ok_or_else(|| path_not_found(&format!("{}/{name}", path.text())))?);
             }
             return Ok(chosen);
         }
@@ -254,28 +219,6 @@ fn options(copy: &CopyInto) -> SqlResult<Options> {
     Ok(options)
 }
 
-/// Spark passes over what begins with an underscore or a period.
-fn is_hidden(name: &str) -> bool {
-    name.starts_with('_') || name.starts_with('.')
-}
-
-fn walk(folder: &Path, text: &str, files: &mut Vec<SourceFile>) -> SqlResult<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
-        if is_hidden(&name) {
-            continue;
-        }
-        let text = format!("{text}/{name}");
-        if entry.file_type()?.is_dir() {
-            walk(&entry.path(), &text, files)?;
-        } else {
-            files.push(SourceFile { memory: text, local: entry.path() });
-        }
-    }
-    Ok(())
-}
-
 /// `*` stays within a folder, `?` is one character.
 fn glob(text: &[u8], pattern: &[u8]) -> bool {
     match pattern.split_first() {
@@ -286,54 +229,6 @@ fn glob(text: &[u8], pattern: &[u8]) -> bool {
         Some((b'?', rest)) => text.first().is_some_and(|c| *c != b'/') && glob(&text[1..], rest),
         Some((c, rest)) => text.first() == Some(c) && glob(&text[1..], rest),
     }
-}
-
-/// The reader trusts the length that a footer claims.
-fn check_footer(file: &SourceFile) -> SqlResult<()> {
-    let whole = || -> std::io::Result<bool> {
-        let mut end = [0; 8];
-        let mut open = std::fs::File::open(&file.local)?;
-        let length = open.metadata()?.len();
-        if length < 12 {
-            return Ok(false);
-        }
-        open.seek(SeekFrom::End(-8))?;
-        open.read_exact(&mut end)?;
-        let [a, b, c, d, magic @ ..] = end;
-        Ok(&magic == b"PAR1" && u64::from(u32::from_le_bytes([a, b, c, d])) + 12 <= length)
-    };
-    if whole()? {
-        return Ok(());
-    }
-    let text = format!("Error while reading file dbfs:{}: it is not a Parquet file.", file.memory);
-    Err(SqlError::new("FAILED_READ_FILE.CANNOT_READ_FILE_FOOTER", "KD001", text))
-}
-
-async fn parquet(files: &[SourceFile], state: &SessionState) -> SqlResult<Arc<dyn TableProvider>> {
-    let urls = files
-        .iter()
-        .map(|file| {
-            let url = Url::from_file_path(&file.local).map_err(|()| SqlError::internal("a file without a URL"))?;
-            // Not parsed from text: an asterisk in a name is no pattern here.
-            Ok(ListingTableUrl::try_new(url, None)?)
-        })
-        .collect::<SqlResult<Vec<_>>>()?;
-    for file in files {
-        check_footer(file)?;
-    }
-    let format = ParquetFormat::default().with_force_view_types(false).with_skip_metadata(true);
-    let listing = ListingOptions::new(Arc::new(format)).with_file_extension("");
-    let config = ListingTableConfig::new_with_multi_paths(urls).with_listing_options(listing);
-    let unreadable = |error: datafusion::error::DataFusionError| {
-        let name = files.first().map(|file| file.memory.as_str()).unwrap_or_default();
-        let text = format!(
-            "Error while reading file dbfs:{name}: {}.",
-            error.strip_backtrace().lines().next().unwrap_or_default()
-        );
-        SqlError::new("FAILED_READ_FILE.CANNOT_READ_FILE_FOOTER", "KD001", text)
-    };
-    let config = config.infer_schema(state).await.map_err(unreadable)?;
-    Ok(Arc::new(ListingTable::try_new(config)?))
 }
 
 fn find<'a>(fields: &'a StructType, name: &str) -> Option<&'a deltalake::kernel::StructField> {

@@ -4,6 +4,7 @@ mod catalog;
 mod copy;
 mod ddl;
 mod dml;
+mod files;
 mod insert;
 mod merge;
 mod prepare;

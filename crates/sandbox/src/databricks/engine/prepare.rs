@@ -25,6 +25,7 @@ use futures::TryStreamExt;
 use super::{
     Engine, Outcome, Request, USER,
     catalog::Place,
+    files::parquet_path,
     result::normalise,
     session::{respell, session},
     tables::Opened,
@@ -117,9 +118,12 @@ impl Engine {
         known.iter().for_each(|schema| spelling.learn(schema));
         let mut providers = Vec::with_capacity(uses.len() + extra.len());
         for (index, used) in uses.iter().enumerate() {
-            let opened = self.open_use(used, place).await?;
-            spelling.learn(opened.arrow_schema()?.as_ref());
-            providers.push((relation_name(index), opened.provider(&context.state()).await?));
+            let provider = match parquet_path(&used.path) {
+                Some(path) => self.parquet_at(path, &context.state()).await?,
+                None => self.open_use(used, place).await?.provider(&context.state()).await?,
+            };
+            spelling.learn(provider.schema().as_ref());
+            providers.push((relation_name(index), provider));
         }
         for (name, provider) in extra {
             spelling.learn(provider.schema().as_ref());

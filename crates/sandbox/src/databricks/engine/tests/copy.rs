@@ -115,3 +115,15 @@ async fn a_query_over_the_files_can_be_loaded() {
     assert_eq!(world.rows(sql).await, ["0|0|0"]);
     assert_eq!(world.rows("SELECT * FROM t").await, ["20|Y"]);
 }
+
+#[tokio::test]
+async fn parquet_files_of_a_volume_are_a_relation_by_their_path() {
+    let world = world().await;
+    for (name, values) in [("0.parquet", [1, 2]), ("1.parquet", [3, 4]), ("_2.parquet", [9, 9])] {
+        write(&world, &format!("/Volumes/main/default/v/direct/{name}"), vec![("n", ints(&values))]);
+    }
+    let sql = "SELECT count(*), sum(s.n) FROM parquet.`/Volumes/main/default/v/direct` s";
+    assert_eq!(world.rows(sql).await, ["4|10"]);
+    let error = world.error("SELECT * FROM parquet.`/Volumes/main/default/v/nowhere`").await;
+    assert_eq!(error.class(), "PATH_NOT_FOUND");
+}
