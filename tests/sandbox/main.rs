@@ -1,1 +1,8 @@
-//! stub
+//! The rings that need the sandbox: real sockets, real engines, both backends.
+
+mod arrows;
+mod bad_input;
+mod conformance;
+mod faults;
+mod fixtures;
+mod secrets;
