@@ -83,8 +83,20 @@ impl Session {
         });
         if outcome.is_ok() {
             self.ids.copied = loaded;
+            self.update_statistics(copy, &target).await?;
         }
         Ok(outcome)
+    }
+
+    /// As Redshift does unless STATUPDATE says otherwise: a table that was empty gets statistics. Without them the
+    /// engine joins big tables by nested loops.
+    async fn update_statistics(&mut self, copy: &CopyStatement, target: &Target) -> io::Result<()> {
+        let seen = format!("select reltuples from pg_catalog.pg_class where oid = {} and reltuples < 0", target.oid);
+        let never = self.rows(&seen).await?.is_ok_and(|rows| !rows.is_empty());
+        if never && let Err(report) = self.rows(&format!("analyze {}", copy.table)).await? {
+            tracing::debug!(table = %copy.name, message = %report.message, "no statistics");
+        }
+        Ok(())
     }
 
     /// Runs a query of ours and answers its rows as text.
