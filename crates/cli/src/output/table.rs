@@ -7,7 +7,7 @@ use arrow::{
     datatypes::{Schema, SchemaRef},
     util::display::{ArrayFormatter, FormatOptions},
 };
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
 use twinhouse::{Error, ErrorKind, Result};
 
 use super::Sink;
@@ -67,7 +67,7 @@ pub(crate) fn print_table(schema: &Schema, rows: &[Vec<String>]) {
 
 fn layout(schema: &Schema, rows: &[Vec<String>]) -> Table {
     let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_preset(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(schema.fields().iter().map(|field| field.name()));
     for row in rows {
         table.add_row(row.iter().zip(schema.fields()).map(|(text, field)| {
