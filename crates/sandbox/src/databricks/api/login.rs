@@ -85,6 +85,7 @@ impl Access {
     }
 
     /// Takes back every OAuth token that was issued.
+    #[cfg(test)]
     pub(crate) fn revoke_all(&self) {
         self.issued().clear();
     }

@@ -1,20 +1,12 @@
 //! The workspace's REST API beside statements: who asks, Unity Catalog, files and warehouses.
 //!
-//! Each part is a router of its own, with its state inside:
+//! Each part gives a router with its state inside, for a front to merge:
 //!
-//! - `Access::new(token: Secret, client_id: impl Into<String>, client_secret: Secret, token_lifetime: Duration)`;
-//!   clones share the issued tokens, `Access::revoke_all()` takes them back
-//! - `login::routes(access: Access) -> Router`: OAuth and discovery, without a bearer token
-//! - `login::require_bearer(router: Router, access: Access) -> Router`: turns away whoever has no token
-//! - `unity::routes(engine: Engine, empty_pages: bool) -> Router`; `empty_pages` imitates the service's pages without
-//!   rows (default: true)
-//! - `files::routes(engine: Engine) -> Router`
-//! - `warehouses::routes(warehouses: Warehouses) -> Router`, from `Warehouses::new(id: impl Into<String>)`; statements
-//!   ask `is_known(&str) -> bool` and `ensure_running(&str) -> ApiResult<()>`
-//! - `reply::with_request_ids(router: Router) -> Router`, outermost; `ApiError` and `ApiResult` for what is still to
-//!   come, `ApiError::not_implemented(what)` for what is not served
+//! - `login::routes(Access)` needs no token; `require_bearer(Router, Access)` turns away whoever has none
+//! - `unity::routes(Engine, empty_pages)`, `files::routes(Engine)`, `warehouses::routes(Warehouses)`
+//! - `with_request_ids(Router)` goes around everything
 //!
-//! So a front is `with_request_ids(login::routes(a).merge(require_bearer(unity.merge(files).merge(…).fallback(…), a)))`.
+//! Refusals are [`ApiError`]s; what is not served is [`ApiError::not_implemented`].
 
 pub(crate) mod files;
 pub(crate) mod login;
@@ -32,7 +24,7 @@ mod tests;
 
 pub(crate) use self::{
     login::{Access, require_bearer},
-    reply::{ApiError, ApiResult, Query, body_of, with_request_ids},
+    reply::{ApiError, ApiResult, body_of, with_request_ids},
     warehouses::Warehouses,
 };
 

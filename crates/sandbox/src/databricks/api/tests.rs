@@ -5,14 +5,17 @@ use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    task::JoinHandle,
 };
+use tokio_util::sync::CancellationToken;
 use twinhouse_core::Secret;
 
 use super::{Access, Warehouses, files, login, require_bearer, unity, warehouses, with_request_ids};
-use crate::databricks::{
-    engine::{Engine, Place, Request},
-    sql::Parameters,
+use crate::{
+    databricks::{
+        engine::{Engine, Place, Request},
+        sql::Parameters,
+    },
+    faults::{Faults, Front},
 };
 
 mod catalog;
@@ -30,7 +33,8 @@ struct Server {
     access: Access,
     warehouses: Warehouses,
     folder: tempfile::TempDir,
-    serving: JoinHandle<()>,
+    faults: Faults,
+    stop: CancellationToken,
 }
 
 impl Server {
@@ -45,9 +49,11 @@ impl Server {
         let router = login::routes(access.clone()).merge(require_bearer(inner, access.clone()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let serving = tokio::spawn(async { axum::serve(listener, with_request_ids(router)).await.unwrap() });
+        let (faults, stop) = (Faults::default(), CancellationToken::new());
+        let router = with_request_ids(router);
+        tokio::spawn(crate::faults::serve(listener, Front::Databricks, router, faults.clone(), stop.clone()));
         let client = crate::testing::client();
-        Self { url, client, engine, access, warehouses, folder, serving }
+        Self { url, client, engine, access, warehouses, folder, faults, stop }
     }
 
     async fn sql(&self, sql: &str) {
@@ -98,6 +104,6 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.serving.abort();
+        self.stop.cancel();
     }
 }

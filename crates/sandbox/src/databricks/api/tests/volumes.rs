@@ -2,11 +2,13 @@
 
 use std::{path::PathBuf, time::SystemTime};
 
+use axum::response::IntoResponse as _;
 use bytes::Bytes;
 use futures::stream;
 use serde_json::json;
 
 use super::*;
+use crate::{FaultKind, FaultRule};
 
 const VOLUME: &str = "/Volumes/main/default/v";
 
@@ -161,6 +163,21 @@ async fn a_refused_upload_is_taken_in_so_that_the_client_reads_why() {
     let put = server.request(Method::PUT, "/api/2.0/fs/files/Volumes/main/default/none/f").body(vec![0u8; 8 << 20]);
     let (status, body) = server.answer(put).await;
     assert_eq!((status, &body["error_code"]), (404, &json!("NOT_FOUND")), "{body}");
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_the_upload_and_keeps_what_was_there() {
+    let server = Server::with_volume().await;
+    server.put("f", "old").await;
+    server.faults.schedule(FaultRule::databricks(FaultKind::DiskFull).with_method("PUT")).unwrap();
+    let put = server.file(Method::PUT, "f").query(&[("overwrite", "true")]).body(vec![0u8; 1 << 20]);
+    let injected = server.answer(put).await;
+    assert_eq!(server.content("f").await, "old");
+    // The disk's own refusal reads the same.
+    let own = super::super::ApiError::from(std::io::Error::from(std::io::ErrorKind::StorageFull)).into_response();
+    assert_eq!((own.status().as_u16(), injected.0), (507, 507));
+    let own = axum::body::to_bytes(own.into_body(), 1 << 10).await.unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&own).unwrap(), injected.1);
 }
 
 #[tokio::test]
