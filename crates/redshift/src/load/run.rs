@@ -23,6 +23,9 @@ use crate::{
 /// A COPY takes as long as it takes: the caller's time-out bounds it.
 pub(crate) const UNBOUNDED: Duration = Duration::from_secs(7 * 24 * 3600);
 
+/// The server's own limit is for a client that is gone: one that is there says itself when time is up.
+const GRACE: Duration = Duration::from_secs(5);
+
 /// Appends many rows, exactly once per token.
 pub(crate) async fn load(cluster: &Cluster, request: LoadRequest) -> Result<BulkReport> {
     let Some(staging) = cluster.staging() else {
@@ -225,10 +228,10 @@ impl Call {
         })
     }
 
-    /// A session with the call's label and with what is left of its time as the server's own limit.
+    /// A session with the call's label; the server's own limit is what is left of its time.
     pub(crate) async fn session(&self, cluster: &Cluster) -> Result<Checkout> {
         let mut session = cluster.pool().checkout().await.map_err(harmless)?;
-        let timeout = self.options.timeout.map(|limit| limit.saturating_sub(self.elapsed()));
+        let timeout = self.options.timeout.map(|limit| limit.saturating_sub(self.elapsed()) + GRACE);
         session.apply(&Extras { timeout, label: self.options.label.clone() }).await?;
         Ok(session)
     }
