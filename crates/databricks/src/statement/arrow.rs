@@ -78,26 +78,30 @@ impl Decoder {
 /// The magic tells; the manifest may not.
 fn open(file: Bytes) -> Source {
     if file.starts_with(&LZ4_MAGIC) {
-        Box::new(BufReader::new(Frames(FrameDecoder::new(file.reader()))))
+        Box::new(BufReader::new(Frames(Some(FrameDecoder::new(file.reader())))))
     } else {
         Box::new(file.reader())
     }
 }
 
-/// All frames of a file: the decoder stops at the end of each, and the service writes one for each message.
-struct Frames(FrameDecoder<Reader<Bytes>>);
+/// All frames of a file: a decoder stops at the end of each, and the service writes one for each message.
+struct Frames(Option<FrameDecoder<Reader<Bytes>>>);
 
 impl Read for Frames {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         if buf.is_empty() {
             return Ok(0);
         }
-        loop {
-            match self.0.read(buf)? {
-                0 if self.0.get_ref().get_ref().has_remaining() => {}
-                n => return Ok(n),
+        while let Some(decoder) = &mut self.0 {
+            let read = decoder.read(buf)?;
+            if read > 0 {
+                return Ok(read);
             }
+            // A decoder cannot go on with a frame whose blocks are of another size: each gets its own.
+            let rest = self.0.take().map(FrameDecoder::into_inner);
+            self.0 = rest.filter(|rest| rest.get_ref().has_remaining()).map(FrameDecoder::new);
         }
+        Ok(0)
     }
 }
 
@@ -115,7 +119,7 @@ pub(crate) mod tests {
         ipc::writer::StreamWriter,
     };
     use futures::TryStreamExt as _;
-    use lz4_flex::frame::FrameEncoder;
+    use lz4_flex::frame::{BlockSize, FrameEncoder, FrameInfo};
 
     use super::*;
 
@@ -139,12 +143,13 @@ pub(crate) mod tests {
         if !compress {
             return messages.concat().into();
         }
-        let frame = |message: Vec<u8>| {
-            let mut frame = FrameEncoder::new(Vec::new());
+        let sizes = [BlockSize::Max64KB, BlockSize::Max4MB, BlockSize::Max256KB].into_iter().cycle();
+        let frame = |(message, size): (Vec<u8>, BlockSize)| {
+            let mut frame = FrameEncoder::with_frame_info(FrameInfo::new().block_size(size), Vec::new());
             frame.write_all(&message).unwrap();
             frame.finish().unwrap()
         };
-        messages.into_iter().map(frame).collect::<Vec<_>>().concat().into()
+        messages.into_iter().zip(sizes).map(frame).collect::<Vec<_>>().concat().into()
     }
 
     async fn read(file: Bytes, rows: Option<u64>, name: &str) -> Result<Vec<i64>> {
