@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -24,6 +27,8 @@ pub(crate) struct Control {
     id: StatementId,
     timeout: Option<Duration>,
     began: Instant,
+    /// Whether anybody ever wanted it stopped, be it between two tries.
+    unwanted: AtomicBool,
     phase: Mutex<Phase>,
 }
 
@@ -39,7 +44,13 @@ enum Phase {
 
 impl Control {
     pub(crate) fn new(id: String, key: CancelKey, timeout: Option<Duration>) -> Self {
-        Self { id: StatementId::new(id), timeout, began: Instant::now(), phase: Mutex::new(Phase::Running(key)) }
+        Self {
+            id: StatementId::new(id),
+            timeout,
+            began: Instant::now(),
+            unwanted: AtomicBool::new(false),
+            phase: Mutex::new(Phase::Running(key)),
+        }
     }
 
     pub(crate) fn id(&self) -> &StatementId {
@@ -49,7 +60,7 @@ impl Control {
     /// It goes on on another session. Fails if it was cancelled meanwhile.
     pub(crate) fn move_to(&self, key: CancelKey) -> Result<()> {
         let mut phase = self.phase();
-        if let Phase::Cancelled(_) | Phase::Over { cancelled: true } = &*phase {
+        if self.unwanted.load(Ordering::Acquire) {
             return Err(Error::new(ErrorKind::Cancelled, "the statement was cancelled"));
         }
         *phase = Phase::Running(key);
@@ -72,6 +83,7 @@ impl Control {
     pub(crate) async fn cancel(&self) -> Result<()> {
         let key = {
             let mut phase = self.phase();
+            self.unwanted.store(true, Ordering::Release);
             let key = match &*phase {
                 Phase::Running(key) | Phase::Cancelled(key) => key.clone(),
                 Phase::Over { .. } => return Ok(()),
@@ -93,6 +105,14 @@ impl Control {
             if let Err(error) = self.cancel().await {
                 tracing::debug!(%error, "could not cancel again");
             }
+        }
+    }
+
+    /// The server process that runs it, unless it is over.
+    pub(crate) fn process(&self) -> Option<i32> {
+        match &*self.phase() {
+            Phase::Running(key) | Phase::Cancelled(key) => Some(key.process()),
+            Phase::Over { .. } => None,
         }
     }
 

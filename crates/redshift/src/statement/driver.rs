@@ -6,8 +6,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use tokio::time::Instant;
-use twinhouse_core::{Error, ErrorKind, Result, resilience::Operation};
+use tokio::time::{Instant, timeout};
+use tracing::{Instrument as _, Span};
+use twinhouse_core::{Error, ErrorKind, Result, resilience::Operation, telemetry::span};
 use twinhouse_warehouse_api::{
     BatchStream, Intent, StatementDriver, StatementHandle, StatementId, StatementRequest, StatementStatus,
     submit_in_task,
@@ -24,12 +25,20 @@ use crate::{
 /// A statement has no limit per attempt: only its caller knows how long it may take.
 const NO_LIMIT: Duration = Duration::from_secs(365 * 24 * 3600);
 
+/// How long the second way to cancel may take.
+const CANCEL_LIMIT: Duration = Duration::from_secs(5);
+
 /// Sends a statement and answers as soon as the server has read it.
 pub(crate) async fn submit(cluster: Arc<Cluster>, request: StatementRequest) -> Result<StatementHandle> {
     let plan = Plan::of(&request)?;
     plan.refuse_transaction_control()?;
-    let options = request.options().clone();
-    submit_in_task(options, async move { Statement::start(cluster, plan, request).await }).await
+    let (options, span) = (request.options().clone(), span::statement("redshift", request.sql()));
+    let submission = async move {
+        let statement = Statement::start(cluster, plan, request).await?;
+        span::statement_id(&Span::current(), statement.control.id().as_str());
+        Ok(statement)
+    };
+    submit_in_task(options, submission.instrument(span)).await
 }
 
 struct Statement {
@@ -62,11 +71,29 @@ impl Statement {
             .await?;
         let control = started.lease.control().clone();
         cluster.running().add(&control);
+        if let Err(closed) = cluster.check_open() {
+            // Whoever closed the warehouse meanwhile did not see this one.
+            control.cancel().await?;
+            return Err(closed);
+        }
         Ok(Self { cluster, plan, request, received, control, started: Mutex::new(Some(started)) })
     }
 
     fn take(&self) -> Option<Started> {
         self.started.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The other way to stop it, should the server not take requests to cancel as we send them.
+    async fn cancel_by_statement(&self, refused: Error) -> Result<()> {
+        let Some(process) = self.control.process() else { return Ok(()) };
+        let ask = async {
+            let mut session = self.cluster.pool().checkout().await?;
+            session.ask(&format!("SELECT pg_cancel_backend({process})")).await
+        };
+        match timeout(CANCEL_LIMIT, ask).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(refused),
+        }
     }
 
     /// Sends it again, on another session.
@@ -159,7 +186,10 @@ impl StatementDriver for Statement {
     }
 
     async fn cancel(&self) -> Result<()> {
-        let told = self.control.cancel().await;
+        let told = match self.control.cancel().await {
+            Err(error) => self.cancel_by_statement(error).await,
+            told => told,
+        };
         // Nobody will read it now; whoever keeps the means to cancel must not keep the session.
         drop(self.take());
         if told.is_ok() && self.control.is_cancelled() {

@@ -13,7 +13,10 @@ use twinhouse_warehouse_api::{
 use crate::{
     RedshiftBuilder, RedshiftWarehouse,
     cluster::Cluster,
-    wire::script::{Log, columns, complete, connector, error, notice, row},
+    wire::{
+        Connector,
+        script::{Log, columns, complete, connector, error, gated, notice, row},
+    },
 };
 
 const INT: u32 = 23;
@@ -36,6 +39,12 @@ fn warehouse(
         .and_then(|builder| builder.env(Env::empty()).build())
         .unwrap();
     RedshiftWarehouse::over(Cluster::over(config, connector, None).unwrap())
+}
+
+/// A warehouse that goes this way.
+fn over(connector: Connector) -> RedshiftWarehouse {
+    let config = RedshiftBuilder::from_url("redshift://u:p@scripted/d?sslmode=disable").unwrap();
+    RedshiftWarehouse::over(Cluster::over(config.env(Env::empty()).build().unwrap(), connector, None).unwrap())
 }
 
 fn is_setting(sql: &str) -> bool {
@@ -154,9 +163,7 @@ async fn a_request_to_cancel_that_came_too_early_is_repeated() {
             })
         })
     };
-    let config = RedshiftBuilder::from_url("redshift://u:p@scripted/d?sslmode=disable").unwrap();
-    let cluster = Cluster::over(config.env(Env::empty()).build().unwrap(), connector, None).unwrap();
-    let warehouse = RedshiftWarehouse::over(cluster);
+    let warehouse = over(connector);
     let handle = warehouse.submit("select forever".into()).await.unwrap();
     let canceller = handle.canceller();
     let reader = tokio::spawn(async move { handle.stream().await?.collect_batches().await });
@@ -166,6 +173,48 @@ async fn a_request_to_cancel_that_came_too_early_is_repeated() {
     canceller.cancel().await.unwrap();
     assert!(reader.await.unwrap().is_err());
     assert_eq!(log.count("heard"), 1, "{:?}", log.all());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_takes_no_requests_to_cancel_is_told_by_a_statement() {
+    let log = Log::default();
+    let connector = gated(
+        &log,
+        |before| before != 1,
+        |mut peer| {
+            Box::pin(async move {
+                peer.welcome().await;
+                peer.serve(|sql| match sql {
+                    sql if is_setting(sql) => complete("SET"),
+                    sql if sql.contains("endless") => endless(),
+                    _ => number("1"),
+                })
+                .await;
+            })
+        },
+    );
+    let warehouse = over(connector);
+    let stream = warehouse.submit("select endless".into()).await.unwrap();
+    stream.canceller().cancel().await.unwrap();
+    assert_eq!((log.count("cancel 1 42"), log.count("2 Q SELECT pg_cancel_backend(1)")), (0, 1), "{:?}", log.all());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_statement_cancelled_between_two_tries_is_not_tried_again() {
+    let log = Log::default();
+    let warehouse = warehouse(&log, 2, |_| error("ERROR", "XX000", "1023"));
+    let handle = warehouse.submit(StatementRequest::write("insert into t values (1)")).await.unwrap();
+    let canceller = handle.canceller();
+    let outcome = tokio::spawn(handle.finish());
+    while log.count("B ") == 0 {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    canceller.cancel().await.unwrap();
+    assert_eq!(outcome.await.unwrap().unwrap_err().kind(), ErrorKind::Cancelled);
+    assert_eq!(log.count("B "), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -225,8 +274,7 @@ async fn a_read_whose_connection_breaks_is_sent_again_and_a_write_is_not() {
                 .await;
             })
         });
-        let config = RedshiftBuilder::from_url("redshift://u:p@scripted/d?sslmode=disable").unwrap();
-        RedshiftWarehouse::over(Cluster::over(config.env(Env::empty()).build().unwrap(), connector, None).unwrap())
+        over(connector)
     };
     let rows = warehouse.query("select break").await.unwrap().collect_batches().await.unwrap();
     assert_eq!(rows[0].num_rows(), 1);
@@ -314,9 +362,7 @@ async fn a_session_that_does_not_answer_when_it_is_reset_is_replaced() {
             .await;
         })
     });
-    let config = RedshiftBuilder::from_url("redshift://u:p@scripted/d?sslmode=disable").unwrap();
-    let cluster = Cluster::over(config.env(Env::empty()).build().unwrap(), connector, None).unwrap();
-    let warehouse = RedshiftWarehouse::over(cluster);
+    let warehouse = over(connector);
     warehouse.execute("select 1").await.unwrap();
     warehouse.execute("select 1").await.unwrap();
     assert_eq!((log.count("1 P"), log.count("2 P")), (1, 1));

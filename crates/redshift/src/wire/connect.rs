@@ -59,6 +59,14 @@ impl Connector {
         }))
     }
 
+    #[cfg(test)]
+    pub(crate) fn dial_script(&self) -> Result<Box<dyn Socket>> {
+        match &self.0.script {
+            Some(script) => script(),
+            None => Err(error::unreachable(io::ErrorKind::NotFound.into())),
+        }
+    }
+
     /// A socket to the server, encrypted as configured.
     ///
     /// Nothing of ours was sent when it fails, so it may be tried again.

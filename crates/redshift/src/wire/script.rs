@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, Mutex,
-    atomic::{AtomicI32, Ordering},
+    atomic::{AtomicI32, AtomicUsize, Ordering},
 };
 
 use futures::future::BoxFuture;
@@ -210,6 +210,21 @@ where
             }
         });
         Ok(Box::new(ours))
+    }))
+}
+
+/// The same way, with the dialling itself decided by `may`, which is told how many have gone before.
+pub(crate) fn gated<F>(log: &Log, may: impl Fn(usize) -> bool + Send + Sync + 'static, serve: F) -> Connector
+where
+    F: Fn(Peer) -> BoxFuture<'static, ()> + Send + Sync + 'static,
+{
+    let (open, before) = (connector(log, serve), AtomicUsize::new(0));
+    Connector::scripted(Arc::new(move || {
+        if may(before.fetch_add(1, Ordering::Relaxed)) {
+            open.dial_script()
+        } else {
+            Err(crate::error::unreachable(std::io::ErrorKind::ConnectionRefused.into()))
+        }
     }))
 }
 
