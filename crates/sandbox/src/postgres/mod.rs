@@ -10,4 +10,4 @@ mod supervise;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use server::{Isolation, Postgres, PostgresAddress, PostgresOptions};
+pub(crate) use server::{Postgres, PostgresAddress, PostgresOptions};

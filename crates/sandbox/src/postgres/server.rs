@@ -48,52 +48,36 @@ const SETTINGS: &[&str] = &[
     "standard_conforming_strings=off",
     "escape_string_warning=off",
     "backslash_quote=on",
+    // Transactions that could not have run one after the other: one of them fails.
+    "default_transaction_isolation=serializable",
     "client_min_messages=notice",
     "log_min_messages=fatal",
     "log_min_error_statement=panic",
 ];
-
-/// How the database treats concurrent transactions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Isolation {
-    /// Transactions that could not have run one after the other: one of them fails.
-    #[default]
-    Serializable,
-    /// Only two writers of the same row conflict.
-    Snapshot,
-}
 
 /// Where and how a [`Postgres`] runs.
 #[derive(Clone, Debug)]
 pub(crate) struct PostgresOptions {
     folder: Option<PathBuf>,
     programs: Option<PathBuf>,
-    isolation: Isolation,
 }
 
 impl PostgresOptions {
     /// All files go into `folder`, which is made if it does not exist.
     pub(crate) fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: Some(folder.into()), programs: None, isolation: Isolation::default() }
+        Self { folder: Some(folder.into()), programs: None }
     }
 
     /// All files go into a folder that is removed with the server, even if this process is killed.
     #[cfg(test)]
     pub(crate) fn temporary() -> Self {
-        Self { folder: None, programs: None, isolation: Isolation::default() }
+        Self { folder: None, programs: None }
     }
 
     /// The folder of `initdb` and `postgres`, instead of looking for it.
     #[must_use]
     pub(crate) fn with_programs(mut self, folder: impl Into<PathBuf>) -> Self {
         self.programs = Some(folder.into());
-        self
-    }
-
-    /// The default isolation of all databases.
-    #[must_use]
-    pub(crate) fn with_isolation(mut self, isolation: Isolation) -> Self {
-        self.isolation = isolation;
         self
     }
 }
@@ -107,7 +91,6 @@ pub(crate) struct PostgresAddress {
     pub(crate) admin: &'static str,
     /// The password of the superuser and of every role the sandbox makes.
     pub(crate) password: Secret,
-    pub(crate) isolation: Isolation,
 }
 
 impl PostgresAddress {
@@ -155,13 +138,9 @@ impl Postgres {
         let place = Place::prepare(&folder, &identity)?;
         let password = place.initialise(&programs, &identity)?;
 
-        let isolation = match options.isolation {
-            Isolation::Serializable => "default_transaction_isolation=serializable",
-            Isolation::Snapshot => "default_transaction_isolation=repeatable read",
-        };
         let mut arguments = vec!["-D".to_owned(), place.cluster.display().to_string()];
         arguments.extend(["-p".to_owned(), PORT.to_string(), "-k".to_owned(), sockets.path().display().to_string()]);
-        for setting in SETTINGS.iter().chain([&isolation]) {
+        for setting in SETTINGS {
             arguments.extend(["-c".to_owned(), (*setting).to_owned()]);
         }
         let supervisor = Supervisor::start(Recipe {
@@ -173,13 +152,7 @@ impl Postgres {
             log: place.folder.join("log"),
             sockets: sockets.path().to_path_buf(),
         })?;
-        let address = PostgresAddress {
-            sockets: sockets.path().to_path_buf(),
-            port: PORT,
-            admin: ADMIN,
-            password,
-            isolation: options.isolation,
-        };
+        let address = PostgresAddress { sockets: sockets.path().to_path_buf(), port: PORT, admin: ADMIN, password };
         Ok(Self { address, inner: Arc::new(Running { supervisor, _sockets: sockets }) })
     }
 
@@ -191,18 +164,6 @@ impl Postgres {
     /// The process id of its postmaster; `None` while it is being started again after it was killed.
     pub(crate) fn pid(&self) -> Option<u32> {
         self.inner.supervisor.pid()
-    }
-
-    /// Waits until a killed server takes connections again.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Unavailable`] if it does not come back.
-    pub(crate) async fn wait_ready(&self) -> Result<()> {
-        let inner = Arc::clone(&self.inner);
-        tokio::task::spawn_blocking(move || inner.supervisor.wait_ready()).await.unwrap_or_else(|error| {
-            Err(Error::new(ErrorKind::Internal, "the wait for PostgreSQL was interrupted").with_source(error))
-        })
     }
 
     /// Stops the server and returns when its processes have ended. Repeating it is harmless.

@@ -63,7 +63,6 @@ pub(super) struct Recipe {
 #[derive(Debug)]
 pub(super) struct Supervisor {
     shared: Arc<Shared>,
-    recipe: Recipe,
     watchdog: Watchdog,
 }
 
@@ -83,6 +82,12 @@ struct State {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits, but not when the server shall stop.
+    fn pause(&self, time: Duration) {
+        let waited = self.changed.wait_timeout_while(self.lock(), time, |state| !state.stopping);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -110,8 +115,8 @@ impl Supervisor {
         let shared = Arc::new(Shared::default());
         let child = spawn(&recipe, &mut watchdog)?;
         shared.lock().pid = Some(pid_of(&child));
-        let supervisor = Self { shared: Arc::clone(&shared), recipe: recipe.clone(), watchdog: watchdog.clone() };
-        let outcome = until_ready(&recipe, pid_of(&child));
+        let supervisor = Self { shared: Arc::clone(&shared), watchdog: watchdog.clone() };
+        let outcome = until_ready(&shared, &recipe, pid_of(&child));
         std::thread::Builder::new()
             .name("postgres".to_owned())
             .spawn(move || keep_running(&shared, &recipe, &mut watchdog, child))
@@ -125,28 +130,11 @@ impl Supervisor {
         self.shared.lock().pid.map(|pid| pid.as_raw_nonzero().get().unsigned_abs())
     }
 
-    /// Blocks until the server takes connections again after it was killed.
-    pub(super) fn wait_ready(&self) -> Result<()> {
-        let deadline = Instant::now() + START;
-        loop {
-            let (pid, ended) = {
-                let state = self.shared.lock();
-                (state.pid, state.ended)
-            };
-            match pid {
-                Some(pid) if is_ready(&self.recipe, pid) => return Ok(()),
-                _ if ended || Instant::now() > deadline => {
-                    return Err(failed(&self.recipe, "PostgreSQL did not come back"));
-                }
-                _ => std::thread::sleep(LOOK_AGAIN),
-            }
-        }
-    }
-
     /// Stops the server and waits until it has ended. Blocking; harmless to repeat.
     pub(super) fn stop(&self) {
         let mut state = self.shared.lock();
         state.stopping = true;
+        self.shared.changed.notify_all();
         // Fast, then immediate, then none too polite.
         for signal in [Signal::INT, Signal::QUIT, Signal::KILL] {
             if state.ended {
@@ -197,17 +185,17 @@ fn spawn(recipe: &Recipe, watchdog: &mut Watchdog) -> Result<Child> {
     Ok(child)
 }
 
-fn until_ready(recipe: &Recipe, pid: Pid) -> Result<()> {
+fn until_ready(shared: &Shared, recipe: &Recipe, pid: Pid) -> Result<()> {
     let deadline = Instant::now() + START;
     while !is_ready(recipe, pid) {
         let look = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG);
         if !matches!(look, Ok(None)) {
             return Err(failed(recipe, "PostgreSQL ended before it was ready"));
         }
-        if Instant::now() > deadline {
+        if Instant::now() > deadline || shared.lock().stopping {
             return Err(failed(recipe, "PostgreSQL was not ready in time"));
         }
-        std::thread::sleep(LOOK_AGAIN);
+        shared.pause(LOOK_AGAIN);
     }
     Ok(())
 }
@@ -245,7 +233,7 @@ fn keep_running(shared: &Shared, recipe: &Recipe, watchdog: &mut Watchdog, mut c
             }
             drop(state);
             // The dead server's children may still hold its memory for a moment.
-            std::thread::sleep(Duration::from_millis(20 << fruitless.min(6)));
+            shared.pause(Duration::from_millis(20 << fruitless.min(6)));
             state = shared.lock();
             match spawn(recipe, watchdog) {
                 Ok(child) => break Some(child),
@@ -261,7 +249,7 @@ fn keep_running(shared: &Shared, recipe: &Recipe, watchdog: &mut Watchdog, mut c
             let _ = kill_process(pid, Signal::QUIT);
         }
         drop(state);
-        fruitless = if until_ready(recipe, pid).is_ok() { 0 } else { fruitless + 1 };
+        fruitless = if until_ready(shared, recipe, pid).is_ok() { 0 } else { fruitless + 1 };
     }
     shared.lock().ended = true;
     shared.changed.notify_all();

@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     faults::{Faults, FaultyStream, Switch},
-    postgres::{Isolation, PostgresAddress},
+    postgres::PostgresAddress,
 };
 
 /// The engine takes a cancel request at once, or not at all.
@@ -70,15 +70,6 @@ pub(crate) struct Front {
     accepting: tokio::sync::Mutex<Option<JoinHandle<()>>>,
 }
 
-/// A session that is open.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SessionInfo {
-    /// What `pg_backend_pid()` says in it.
-    pub(crate) pid: i32,
-    pub(crate) user: String,
-    pub(crate) database: String,
-}
-
 /// What all sessions share.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -96,13 +87,9 @@ pub(super) struct Shared {
 
 #[derive(Debug)]
 struct Open {
-    info: SessionInfo,
     secret: i32,
     engine_secret: i32,
-    switch: Switch,
     cancelling: Arc<tokio::sync::Mutex<()>>,
-    /// Ends the session with a reset.
-    dropped: CancellationToken,
 }
 
 impl Front {
@@ -154,24 +141,6 @@ impl Front {
     pub(crate) fn activity(&self) -> Vec<QueryRecord> {
         self.shared.record.running()
     }
-
-    /// The sessions that are open.
-    pub(crate) fn sessions(&self) -> Vec<SessionInfo> {
-        self.shared.sessions().values().map(|open| open.info.clone()).collect()
-    }
-
-    /// Terminates the engine's process behind a session.
-    pub(crate) async fn kill_backend(&self, pid: i32) {
-        self.shared.terminate(pid).await;
-    }
-
-    /// Resets the connection of a session, as a load balancer does to one that was idle for too long.
-    pub(crate) fn drop_connection(&self, pid: i32) {
-        if let Some(open) = self.shared.sessions().get(&pid) {
-            open.switch.reset();
-            open.dropped.cancel();
-        }
-    }
 }
 
 impl Drop for Front {
@@ -183,10 +152,6 @@ impl Drop for Front {
 impl Shared {
     fn sessions(&self) -> MutexGuard<'_, HashMap<i32, Open>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn isolation(&self) -> Isolation {
-        self.postgres.isolation
     }
 
     /// Cancels what the session runs, if the secret is its own.
@@ -261,20 +226,12 @@ async fn connection(shared: &Arc<Shared>, tcp: TcpStream, shutdown: &Cancellatio
     };
     let Some(greeted) = greeted else { return Ok(()) };
     let pid = greeted.asker.pid;
-    let (dropped, cancelling) = (CancellationToken::new(), Arc::default());
-    shared.sessions().insert(
-        pid,
-        Open {
-            info: SessionInfo { pid, user: greeted.asker.user.clone(), database: greeted.asker.database.clone() },
-            secret: greeted.secret,
-            engine_secret: greeted.engine_secret,
-            switch: switch.clone(),
-            cancelling: Arc::clone(&cancelling),
-            dropped: dropped.clone(),
-        },
-    );
+    let cancelling = Arc::default();
+    let open =
+        Open { secret: greeted.secret, engine_secret: greeted.engine_secret, cancelling: Arc::clone(&cancelling) };
+    shared.sessions().insert(pid, open);
     let registered = Registered { shared, pid };
-    let outcome = session(shared, greeted, switch, cancelling, shutdown, &dropped).await;
+    let outcome = session(shared, greeted, switch, cancelling, shutdown).await;
     drop(registered);
     outcome
 }
@@ -298,7 +255,6 @@ async fn session(
     switch: Switch,
     cancelling: Arc<tokio::sync::Mutex<()>>,
     shutdown: &CancellationToken,
-    dropped: &CancellationToken,
 ) -> io::Result<()> {
     greeted.client.write(&greeted.welcome).await?;
     let early = std::mem::take(&mut greeted.client.buffer);
@@ -332,7 +288,6 @@ async fn session(
     let outcome = tokio::select! {
         outcome = session.serve() => outcome,
         outcome = answer(&link, engine, &answers, sender) => outcome,
-        () = dropped.cancelled() => in_time(session.write(&[0])).await,
         () = shutdown.cancelled() => {
             let report = Report::fatal("57P01", "terminating connection due to administrator command");
             in_time(session.tell(&[report])).await

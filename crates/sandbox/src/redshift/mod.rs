@@ -25,6 +25,5 @@ mod tests;
 mod wire;
 
 pub(crate) use access::Grant;
-pub(crate) use front::{Front, FrontConfig, SessionInfo};
-pub(crate) use record::QueryRecord;
-pub(crate) use storage::{FileStorage, Object, Storage};
+pub(crate) use front::{Front, FrontConfig};
+pub(crate) use storage::FileStorage;

@@ -6,7 +6,6 @@ use super::{
     lexer::{Lexed, quote_literal},
     report::Report,
 };
-use crate::postgres::Isolation;
 
 /// Redshift's settings that the engine does not know, with what SHOW says before they are set.
 const OWN: &[(&str, &str)] = &[
@@ -87,9 +86,9 @@ pub(super) fn engine_name(name: &str, value: Option<&str>) -> Result<String, Rep
 }
 
 /// Rewrites SET, SHOW and RESET, and the isolation level of BEGIN, START and SET TRANSACTION.
-pub(super) fn rewrite(s: &Lexed<'_>, isolation: Isolation, edits: &mut Edits) -> Result<Option<Change>, Report> {
+pub(super) fn rewrite(s: &Lexed<'_>, edits: &mut Edits) -> Result<Option<Change>, Report> {
     if s.is_any(0, &["begin", "start"]) || (s.is(0, "set") && (1..5).any(|i| s.is(i, "transaction"))) {
-        isolation_level(s, isolation, edits);
+        isolation_level(s, edits);
         return Ok(None);
     }
     if s.is(0, "set") {
@@ -160,18 +159,14 @@ fn show(s: &Lexed<'_>, edits: &mut Edits) -> Result<(), Report> {
 }
 
 /// Every level is accepted, and the database's own is what one gets.
-fn isolation_level(s: &Lexed<'_>, isolation: Isolation, edits: &mut Edits) {
+fn isolation_level(s: &Lexed<'_>, edits: &mut Edits) {
     let Some(at) = (0..s.len()).find(|i| s.are(*i, &["isolation", "level"])) else { return };
     let words = match () {
         () if s.is(at + 2, "serializable") => 1,
         () if s.is_any(at + 2, &["read", "repeatable"]) => 2,
         () => return,
     };
-    let level = match isolation {
-        Isolation::Serializable => "SERIALIZABLE",
-        Isolation::Snapshot => "REPEATABLE READ",
-    };
-    edits.replace(s.span(&(at + 2..(at + 2 + words).min(s.len()))), level);
+    edits.replace(s.span(&(at + 2..(at + 2 + words).min(s.len()))), "SERIALIZABLE");
 }
 
 #[cfg(test)]
@@ -182,7 +177,7 @@ mod tests {
         let tokens = tokens(sql);
         let lexed = Lexed::new(sql, &tokens);
         let mut edits = Edits::default();
-        let change = rewrite(&lexed, Isolation::Serializable, &mut edits).map_err(|report| report.code.clone())?;
+        let change = rewrite(&lexed, &mut edits).map_err(|report| report.code.clone())?;
         Ok((edits.apply(sql, 0..sql.len()).0, change))
     }
 

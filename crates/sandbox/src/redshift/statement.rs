@@ -12,13 +12,11 @@ use super::{
     rewrite::{self, LastIds},
     settings::{self, Change},
 };
-use crate::postgres::Isolation;
 
 /// What an analysis has to know of the session.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Session {
     pub(super) case_sensitive: bool,
-    pub(super) isolation: Isolation,
     pub(super) ids: LastIds,
 }
 
@@ -194,7 +192,7 @@ fn rewritten(s: &Lexed<'_>, session: &Session, edits: &mut Edits) -> Result<(Act
     if !session.case_sensitive {
         rewrite::fold_names(s, edits);
     }
-    let change = settings::rewrite(s, session.isolation, edits)?;
+    let change = settings::rewrite(s, edits)?;
     ddl::rewrite(s, edits)?;
     rewrite::expressions(s, &session.ids, edits)?;
     if s.is(0, "cancel") {

@@ -90,8 +90,7 @@ create view pg_catalog.pg_table_def as
 create view pg_catalog.svv_redshift_databases as
   select datname::varchar(128) as database_name, datdba::int as database_owner, 'local'::varchar(32) as database_type,
          datacl::text::varchar(128) as database_acl, null::varchar(128) as database_options,
-         (case pg_catalog.current_setting('default_transaction_isolation') when 'serializable' then 'Serializable'
-            else 'Snapshot Isolation' end)::varchar(128) as database_isolation_level
+         'Serializable'::varchar(128) as database_isolation_level
   from pg_catalog.pg_database where datname not in ('template0', 'template1', 'postgres');
 create view pg_catalog.svv_table_info as
   select * from (

@@ -38,13 +38,13 @@ pub(super) fn read(
     copy: &CopyStatement,
     target: &Target,
     mut send: impl FnMut(BytesMut) -> bool,
-) -> Result<(u64, Vec<Span>), Box<Misfit>> {
-    let (mut rows, mut spans) = (0_u64, Vec::new());
+) -> Result<Vec<Span>, Box<Misfit>> {
+    let (mut rows, mut spans) = (0_i64, Vec::new());
     let mut out = BytesMut::new();
     for input in inputs {
         let file = input.at.url();
         let skipped = i64::try_from(copy.ignore_header).unwrap_or_default();
-        spans.push(Span { file: file.clone(), first: i64::try_from(rows).unwrap_or_default() + 1, skipped });
+        spans.push(Span { file: file.clone(), first: rows + 1, skipped });
         let mut records = Records { lines: BufReader::with_capacity(PIECE, input.file), copy, line: 0 };
         for _ in 0..copy.ignore_header {
             records.skip_line();
@@ -53,8 +53,7 @@ pub(super) fn read(
         loop {
             let found = records.next(&mut fields);
             rows += 1;
-            let line = i64::try_from(rows).unwrap_or_default();
-            let line = spans.last().map_or(line, |span| line - span.first + 1 + span.skipped);
+            let line = spans.last().map_or(rows, |span| rows - span.first + 1 + span.skipped);
             let misfit = |code, column, reason: &str, value: &[u8]| {
                 Box::new(Misfit {
                     file: file.clone(),
@@ -118,12 +117,12 @@ pub(super) fn read(
             }
             out.put_u8(b'\n');
             if out.len() >= PIECE && !send(std::mem::take(&mut out)) {
-                return Ok((rows, spans));
+                return Ok(spans);
             }
         }
     }
     send(out);
-    Ok((rows, spans))
+    Ok(spans)
 }
 
 fn escape(value: &[u8], out: &mut BytesMut) {

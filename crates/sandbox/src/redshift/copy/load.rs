@@ -24,7 +24,7 @@ const AHEAD: usize = 4;
 
 /// How the reading of the files ended.
 enum Read {
-    Rows(u64, Vec<Span>),
+    All(Vec<Span>),
     Failed(Report),
     Misfit(Box<Misfit>),
 }
@@ -173,12 +173,12 @@ impl Session {
             let send = |piece: BytesMut| sender.blocking_send(piece).is_ok();
             if columnar {
                 match parquet::read(files, &columns, send) {
-                    Ok(rows) => Read::Rows(rows, Vec::new()),
+                    Ok(()) => Read::All(Vec::new()),
                     Err(report) => Read::Failed(report),
                 }
             } else {
                 match csv::read(files, &statement, &columns, send) {
-                    Ok((rows, spans)) => Read::Rows(rows, spans),
+                    Ok(spans) => Read::All(spans),
                     Err(misfit) => Read::Misfit(misfit),
                 }
             }
@@ -208,7 +208,7 @@ impl Session {
         drop(pieces);
         let read = reading.await.map_err(io::Error::other)?;
         let (end, refusal, spans) = match read {
-            Read::Rows(_, spans) => (strings(b'c', &[]), None, spans),
+            Read::All(spans) => (strings(b'c', &[]), None, spans),
             Read::Failed(report) => {
                 let text = self.link.lock().refuse(report);
                 (strings(b'f', &[&text]), None, Vec::new())

@@ -39,15 +39,13 @@ pub(super) fn check(inputs: &[Input], target: &Target, to_json: bool) -> Result<
     Ok(())
 }
 
-/// Reads the files and hands over pieces of the stream; false from `send` ends it early. Answers the rows.
-pub(super) fn read(inputs: Vec<Input>, target: &Target, mut send: impl FnMut(BytesMut) -> bool) -> Result<u64, Report> {
-    let mut rows = 0;
+/// Reads the files and hands over pieces of the stream; false from `send` ends it early.
+pub(super) fn read(inputs: Vec<Input>, target: &Target, mut send: impl FnMut(BytesMut) -> bool) -> Result<(), Report> {
     let mut out = BytesMut::from(HEADER);
     for input in inputs {
         let reader = builder(&input)?.with_batch_size(ROWS).build().map_err(|error| damaged(&input.at, &error))?;
         for batch in reader {
             let batch = batch.map_err(|error| damaged(&input.at, &error))?;
-            rows += u64::try_from(batch.num_rows()).unwrap_or_default();
             let columns = prepare(&batch, target, &input.at)?;
             for row in 0..batch.num_rows() {
                 out.put_i16(i16::try_from(columns.len()).unwrap_or(i16::MAX));
@@ -55,14 +53,14 @@ pub(super) fn read(inputs: Vec<Input>, target: &Target, mut send: impl FnMut(Byt
                     column.put(row, &mut out, &input.at)?;
                 }
                 if out.len() >= PIECE && !send(std::mem::take(&mut out)) {
-                    return Ok(rows);
+                    return Ok(());
                 }
             }
         }
     }
     out.put_slice(TRAILER);
     send(out);
-    Ok(rows)
+    Ok(())
 }
 
 fn builder(input: &Input) -> Result<ParquetRecordBatchReaderBuilder<std::fs::File>, Report> {

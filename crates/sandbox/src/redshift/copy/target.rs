@@ -88,8 +88,6 @@ pub(super) struct Column {
 pub(super) struct Target {
     pub(super) oid: u32,
     pub(super) columns: Vec<Column>,
-    /// An IDENTITY column gets the file's values.
-    pub(super) overrides_identity: bool,
 }
 
 /// Asks for what [`Target::of`] reads. The name is looked up as any other is: by the session's search path.
@@ -132,11 +130,7 @@ impl Target {
         }
         let Some(wanted) = wanted else {
             let columns = found.into_iter().filter(|found| found.identity.is_empty() || explicit_ids);
-            return Ok(Self {
-                oid,
-                columns: columns.map(|found| found.column).collect(),
-                overrides_identity: explicit_ids,
-            });
+            return Ok(Self { oid, columns: columns.map(|found| found.column).collect() });
         };
         for found in &found {
             let left_out = !wanted.contains(&found.column.name);
@@ -159,7 +153,7 @@ impl Target {
             }
             columns.push(found.column.clone());
         }
-        Ok(Self { oid, columns, overrides_identity: explicit_ids })
+        Ok(Self { oid, columns })
     }
 
     /// The engine's COPY for it.

@@ -187,11 +187,7 @@ impl Session {
 
     fn analyse(&mut self, text: &str) -> Analysis {
         self.ids.query = self.link.lock().last_query;
-        let session = statement::Session {
-            case_sensitive: self.case_sensitive,
-            isolation: self.shared.isolation(),
-            ids: self.ids,
-        };
+        let session = statement::Session { case_sensitive: self.case_sensitive, ids: self.ids };
         statement::analyse(text, &session)
     }
 

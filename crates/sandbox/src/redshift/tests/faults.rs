@@ -43,8 +43,8 @@ async fn a_killed_backend_says_goodbye_and_the_next_connection_works() {
             cluster.faults.schedule(FaultRule::redshift(FaultKind::KillBackend).with_sql("select")).expect("scheduled");
             client.batch_execute("select 1").await.expect_err("killed")
         } else {
-            let pid = value(&client, "select pg_backend_pid()").await.parse().expect("a number");
-            cluster.front.kill_backend(pid).await;
+            let pid = value(&client, "select pg_backend_pid()").await;
+            run(&cluster.connect().await, &format!("select pg_terminate_backend({pid})")).await;
             client.batch_execute("select 1").await.expect_err("killed")
         };
         assert!(error.is_closed() || error.code().is_some_and(|code| code.code() == "57P01"), "{error:?}");
@@ -74,12 +74,6 @@ async fn an_idle_connection_dies_without_a_word() {
     assert_eq!(value(&client, "select 7").await, "7");
     let error = client.batch_execute("select 8").await.expect_err("dropped while idle");
     assert!(error.as_db_error().is_none(), "{error:?}");
-
-    let client = cluster.connect().await;
-    let pid = value(&client, "select pg_backend_pid()").await.parse().expect("a number");
-    cluster.front.drop_connection(pid);
-    let error = client.batch_execute("select 8").await.expect_err("dropped while idle");
-    assert!(error.as_db_error().is_none(), "{error:?}");
 }
 
 #[tokio::test]
@@ -89,6 +83,7 @@ async fn after_the_whole_server_was_killed_clients_see_a_lost_connection_and_com
     let cluster = Cluster::on(&engine, false).await;
     let client = cluster.connect().await;
     run(&client, "create table t (a int); insert into t values (1)").await;
+    let backend = Pid::from_raw(value(&client, "select pg_backend_pid()").await.parse().expect("a number"));
     let postmaster = Pid::from_raw(engine.pid().expect("it runs").cast_signed()).expect("not zero");
     let slow = "select count(*) from generate_series(1, 1000000) a, generate_series(1, 1000000) b";
     let (lost, ()) = tokio::join!(client.batch_execute(slow), async {
@@ -96,10 +91,8 @@ async fn after_the_whole_server_was_killed_clients_see_a_lost_connection_and_com
             tokio::task::yield_now().await;
         }
         kill_process(postmaster, Signal::KILL).expect("killed");
-        // Its children are killed too, as when a machine goes down.
-        cluster.front.sessions().iter().for_each(|session| {
-            let _ = Pid::from_raw(session.pid).map(|pid| kill_process(pid, Signal::KILL));
-        });
+        // Its child is killed too, as when a machine goes down.
+        kill_process(backend.expect("not zero"), Signal::KILL).expect("killed");
     });
     assert!(lost.expect_err("lost").is_closed());
     // No waiting in the test: a new connection waits until the server is back.
@@ -114,5 +107,5 @@ async fn stopping_ends_the_sessions_with_a_word_and_closes_the_port() {
     let error = client.batch_execute("select 1").await.expect_err("stopped");
     assert!(error.is_closed() || error.code().is_some_and(|code| code.code() == "57P01"), "{error:?}");
     assert!(cluster.connect_with(&cluster.config()).await.is_err());
-    assert!(cluster.front.sessions().is_empty());
+    assert!(cluster.front.activity().is_empty());
 }

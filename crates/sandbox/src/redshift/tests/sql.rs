@@ -256,21 +256,3 @@ async fn two_that_create_the_same_table_at_once_get_the_services_word_for_it() {
     assert_eq!(refusal(waited.expect_err("both made it")), ("XX000".to_owned(), message.to_owned()));
     run(&two, "create table if not exists t (a int)").await;
 }
-
-#[tokio::test]
-async fn under_snapshot_isolation_only_two_writers_of_one_row_conflict() {
-    use crate::postgres::Isolation;
-    let engine =
-        Postgres::start(PostgresOptions::temporary().with_isolation(Isolation::Snapshot)).await.expect("started");
-    let cluster = Cluster::on(&engine, false).await;
-    let (one, two) = (cluster.connect().await, cluster.connect().await);
-    assert_eq!(value(&one, "select database_isolation_level from svv_redshift_databases").await, "Snapshot Isolation");
-    run(&one, "create table t (a int); create table u (a int); insert into u values (0)").await;
-    run(&one, "begin; select count(*) from u; insert into t values (1)").await;
-    run(&two, "begin; select count(*) from t; insert into u values (1)").await;
-    run(&one, "commit").await;
-    run(&two, "commit").await;
-    run(&one, "begin; select * from u").await;
-    run(&two, "update u set a = 2 where a = 0").await;
-    assert_eq!(failure(&one, "update u set a = 3 where a = 0").await, ("XX000".to_owned(), "1023".to_owned()));
-}
