@@ -114,6 +114,10 @@ fn literal(parameter: &Parameter) -> SqlResult<Vec<Token>> {
         Some(value) => Token::SingleQuotedString(value.clone()),
         None => Token::make_word("NULL", None),
     };
+    // The type of NULL itself: it takes that of the place it stands in.
+    if type_text.eq_ignore_ascii_case("VOID") && parameter.value.is_none() {
+        return Ok(vec![value]);
+    }
     if type_text.eq_ignore_ascii_case("STRING") && parameter.value.is_some() {
         return Ok(vec![value]);
     }
@@ -150,6 +154,8 @@ mod tests {
         assert_eq!(typed, "SELECT CAST ( '1.5' AS DECIMAL ( 3 , 1 ) )");
         let null = bound("SELECT :x", vec![parameter("x", None, "")]).unwrap();
         assert_eq!(null, "SELECT CAST ( NULL AS STRING )");
+        assert_eq!(bound("SELECT :x", vec![parameter("x", None, "void")]).unwrap(), "SELECT NULL");
+        assert!(bound("SELECT :x", vec![parameter("x", Some("1"), "VOID")]).is_err());
     }
 
     #[test]
