@@ -4,6 +4,9 @@ use std::{fmt, time::Duration};
 
 use twinhouse_core::{Error, Result};
 
+/// Where the external links of the Databricks workspace lead to.
+const LINKS: &str = "/storage/";
+
 /// A server of the sandbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -71,7 +74,7 @@ pub enum FaultKind {
         /// The wait before each piece.
         pause: Duration,
     },
-    /// The link is answered as a store answers one that has run out: 403, in XML.
+    /// The link is answered as a store answers one that has run out: 403, in XML. Only downloads count as calls.
     ExpiredLink,
     /// The disk is full: an upload is taken in and then refused, a statement fails.
     DiskFull,
@@ -149,6 +152,11 @@ impl FaultRule {
         Self::new(Front::Databricks, kind)
     }
 
+    /// A fault of the downloads behind the workspace's external links.
+    pub fn links(kind: FaultKind) -> Self {
+        Self::databricks(kind).with_path(LINKS)
+    }
+
     /// A fault of the Redshift cluster.
     pub fn redshift(kind: FaultKind) -> Self {
         Self::new(Front::Redshift, kind)
@@ -219,6 +227,7 @@ impl FaultRule {
 
     pub(super) fn matches(&self, call: &Call<'_>) -> bool {
         self.front == call.front
+            && (self.kind != FaultKind::ExpiredLink || call.path.starts_with(LINKS))
             && self.method.as_ref().is_none_or(|method| method.eq_ignore_ascii_case(call.method))
             && self.path.as_ref().is_none_or(|part| call.path.contains(part.as_str()))
             && self.sql.as_ref().is_none_or(|part| call.sql.is_some_and(|sql| sql.contains(part.as_str())))

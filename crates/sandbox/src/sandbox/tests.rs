@@ -239,3 +239,30 @@ async fn the_environment_has_every_variable_and_the_file_appears_when_all_runs()
     assert!(std::fs::read_to_string(sandbox.ca_file()).unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
     sandbox.stop().await.unwrap();
 }
+
+#[tokio::test]
+async fn scheduled_faults_reach_the_downloads_of_links() {
+    let sandbox = Sandbox::start(nothing_yet().with_fronts([Front::Databricks])).await.unwrap();
+    let workspace = sandbox.databricks().await.unwrap();
+    let expired = sandbox.faults().schedule(FaultRule::databricks(FaultKind::ExpiredLink)).unwrap();
+    let truncated = sandbox.faults().schedule(FaultRule::links(FaultKind::Truncated)).unwrap();
+    let client = crate::testing::client();
+    let body = serde_json::json!({
+        "statement": "SELECT 1 AS n",
+        "warehouse_id": workspace.warehouse_id,
+        "wait_timeout": "30s",
+        "disposition": "EXTERNAL_LINKS",
+        "format": "ARROW_STREAM",
+    });
+    let request = client.post(format!("{}/api/2.0/sql/statements", workspace.url));
+    let response = request.bearer_auth(workspace.token.expose()).json(&body).send().await.unwrap();
+    let answer: serde_json::Value = response.json().await.unwrap();
+    let link = answer["result"]["external_links"][0]["external_link"].as_str().unwrap();
+    let refused = client.get(link).send().await.unwrap();
+    assert_eq!(refused.status(), 403);
+    assert!(refused.text().await.unwrap().contains("Request has expired"));
+    client.get(link).send().await.unwrap().bytes().await.unwrap_err();
+    assert!(!client.get(link).send().await.unwrap().bytes().await.unwrap().is_empty());
+    assert_eq!((expired.fired(), truncated.fired()), (1, 1));
+    sandbox.stop().await.unwrap();
+}
