@@ -18,6 +18,9 @@ pub(crate) struct SqlError {
     code: &'static str,
 }
 
+/// The SQLSTATE of a commit that lost against another.
+pub(crate) const CONFLICT: &str = "2D521";
+
 /// What a step of a statement answers.
 pub(crate) type SqlResult<T> = Result<T, SqlError>;
 
@@ -202,7 +205,7 @@ impl From<DeltaTableError> for SqlError {
             DeltaTableError::Arrow { source } => source.into(),
             DeltaTableError::Transaction { source: TransactionError::MaxCommitAttempts(_) } => Self::new(
                 "DELTA_CONCURRENT_WRITE",
-                "2D521",
+                CONFLICT,
                 "A concurrent transaction has written new data since the current transaction read the table.",
             ),
             DeltaTableError::InvalidData { message } => {
@@ -256,7 +259,7 @@ fn from_conflict(conflict: &CommitConflictError) -> SqlError {
         ),
         other => return SqlError::internal(other),
     };
-    SqlError::new(class, "2D521", text)
+    SqlError::new(class, CONFLICT, text)
 }
 
 /// One of our own errors, however deep the engine has wrapped it.

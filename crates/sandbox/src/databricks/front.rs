@@ -78,14 +78,8 @@ impl FrontConfig {
         self
     }
 
-    /// The id of the one warehouse.
-    #[must_use]
-    pub(crate) fn with_warehouse_id(mut self, id: impl Into<String>) -> Self {
-        self.warehouse_id = id.into();
-        self
-    }
-
     /// How long a service principal's token lives.
+    #[cfg(test)]
     #[must_use]
     pub(crate) fn with_token_lifetime(mut self, lifetime: Duration) -> Self {
         self.token_lifetime = lifetime;
@@ -120,6 +114,7 @@ pub(crate) struct Front {
     warehouse_id: String,
     stop: CancellationToken,
     app: Arc<App>,
+    #[cfg(test)]
     access: Access,
     running: Mutex<Option<Running>>,
 }
@@ -181,7 +176,15 @@ impl Front {
             server.spawn(faults::serve(listener, faults::Front::Databricks, router, config.faults, stop.clone()));
         let sweeping = server.spawn(sweep(Arc::clone(&app.runner.statements), stop.clone()));
         let running = Running { serving, sweeping, server, engine: workers };
-        Ok(Self { url, warehouse_id: config.warehouse_id, stop, app, access, running: Mutex::new(Some(running)) })
+        Ok(Self {
+            url,
+            warehouse_id: config.warehouse_id,
+            stop,
+            app,
+            #[cfg(test)]
+            access,
+            running: Mutex::new(Some(running)),
+        })
     }
 
     /// `http://127.0.0.1:port`
@@ -217,6 +220,7 @@ impl Front {
     }
 
     /// Takes back every token of the service principal, as a rotation of its secret does.
+    #[cfg(test)]
     pub(crate) fn revoke_tokens(&self) {
         self.access.revoke_all();
     }

@@ -13,5 +13,4 @@ mod statement;
 pub(crate) use self::{
     front::{Front, FrontConfig},
     quirks::Quirks,
-    statement::StatementReport,
 };

@@ -18,7 +18,9 @@ use crate::databricks::{
     sql::{ColumnSpec, CreateTable, Lexed, ObjectPath, Statement},
 };
 
-/// Characters that Parquet columns cannot have without column mapping.
+/// The property under which columns have other names in the files.
+const MAPPING: &str = "delta.columnMapping.mode";
+/// Characters that columns cannot have without column mapping.
 const MAPPED: &[char] = &[' ', ',', ';', '{', '}', '(', ')', '\n', '\t', '='];
 
 impl Engine {
@@ -33,7 +35,7 @@ impl Engine {
             .with_table_name(&name.name)
             .with_columns(fields)
             .with_save_mode(if existing.is_some() { SaveMode::Overwrite } else { SaveMode::ErrorIfExists })
-            .with_configuration(properties(create)?)
+            .with_configuration(properties(create, create.columns.iter().map(|column| column.name.as_str())))
             .with_raise_if_key_not_exists(false);
         if !create.partitions.is_empty() {
             builder = builder.with_partition_columns(partitions(create)?);
@@ -307,26 +309,18 @@ fn partitions(create: &CreateTable) -> SqlResult<Vec<String>> {
     create.partitions.iter().map(known).collect()
 }
 
-/// The table's properties, with column mapping if a column needs it.
-pub(super) fn properties(create: &CreateTable) -> SqlResult<Vec<(String, Option<String>)>> {
-    if let Some(column) = create.columns.iter().find(|column| column.name.contains(MAPPED)) {
-        // delta-rs reads mapped tables and cannot create them.
-        return Err(invalid_column(&column.name));
+/// The table's properties, with column mapping if a column's name needs it.
+pub(super) fn properties<'a>(
+    create: &CreateTable,
+    columns: impl IntoIterator<Item = &'a str>,
+) -> Vec<(String, Option<String>)> {
+    let mut properties: Vec<_> =
+        create.properties.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
+    let mapped = properties.iter().any(|(key, _)| key.eq_ignore_ascii_case(MAPPING));
+    if !mapped && columns.into_iter().any(|name| name.contains(MAPPED)) {
+        properties.push((MAPPING.to_owned(), Some("name".to_owned())));
     }
-    Ok(create.properties.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect())
-}
-
-/// Refuses names that the files cannot hold.
-pub(super) fn check_file_column(name: &str) -> SqlResult<()> {
-    if name.contains(MAPPED) || name.is_empty() { Err(invalid_column(name)) } else { Ok(()) }
-}
-
-fn invalid_column(name: &str) -> SqlError {
-    let text = format!(
-        "Found invalid character(s) among ' ,;{{}}()\\n\\t=' in the column name {}. The sandbox does not create tables with column mapping.",
-        super::prepare::quote(name)
-    );
-    SqlError::new("DELTA_INVALID_CHARACTERS_IN_COLUMN_NAMES", "42K05", text)
+    properties
 }
 
 fn check_columns(columns: &[ColumnSpec]) -> SqlResult<()> {

@@ -66,7 +66,8 @@ impl Engine {
     pub(super) async fn parquet_at(&self, path: &str, state: &SessionState) -> SqlResult<Arc<dyn TableProvider>> {
         let (path, files) = self.files_at(path)?;
         if files.is_empty() {
-            let text = format!("Unable to infer schema for PARQUET at '{}'. It must be specified manually.", path.text());
+            let text =
+                format!("Unable to infer schema for PARQUET at '{}'. It must be specified manually.", path.text());
             return Err(SqlError::new("UNABLE_TO_INFER_SCHEMA", "42KD9", text));
         }
         parquet(&files, state).await

@@ -20,16 +20,18 @@ use serde_json::Value;
 use super::{
     Engine, Outcome,
     catalog::{FullName, Place, TableEntry},
-    ddl::{check_file_column, properties},
+    ddl::properties,
     prepare::{Prepared, find_column, unqualified},
     result::normal_type,
     tables::Opened,
 };
 use crate::databricks::{
-    error::{SqlError, SqlResult},
+    error::{CONFLICT, SqlError, SqlResult},
     sql::{CreateTable, DUPLICATE, Insert, InsertMode, Lexed, Statement, cast_to_type, display_names, not_null},
 };
 
+/// How often an append that lost against another commit is begun anew.
+const ATTEMPTS: usize = 10;
 /// Marks our own commits for readers of the history.
 const ENGINE_INFO: &str = concat!("twinhouse-sandbox/", env!("CARGO_PKG_VERSION"));
 
@@ -44,6 +46,27 @@ impl Engine {
         if insert.schema_evolution {
             return Err(SqlError::unsupported("INSERT WITH SCHEMA EVOLUTION"));
         }
+        for attempt in 1.. {
+            match self.insert_once(lexed, statement, insert, place).await {
+                // An append reads nothing that another commit could change: the service tries it again by itself.
+                Err(error)
+                    if attempt < ATTEMPTS && insert.mode == InsertMode::Append && error.sqlstate() == CONFLICT =>
+                {
+                    tracing::debug!(attempt, "an append lost against another commit");
+                }
+                other => return other,
+            }
+        }
+        Err(SqlError::internal("INSERT gave up"))
+    }
+
+    async fn insert_once(
+        &self,
+        lexed: &Lexed,
+        statement: &Statement,
+        insert: &Insert,
+        place: &Place,
+    ) -> SqlResult<Outcome> {
         let opened = self.open_table(&insert.table, place).await?;
         let mut known = vec![opened.arrow_schema()?];
         // Names in the select list of INSERT … BY NAME are those of the table.
@@ -94,7 +117,6 @@ impl Engine {
         for (column, field) in source.schema().columns().into_iter().zip(settled.schema().fields()) {
             let own = column.name.split(DUPLICATE).next().unwrap_or_default();
             let shown = names.get(&own.to_lowercase()).cloned().unwrap_or_else(|| own.to_owned());
-            check_file_column(&shown)?;
             if !seen.insert(shown.to_lowercase()) {
                 let text = format!("The column {} already exists.", super::prepare::quote(&shown));
                 return Err(SqlError::new("COLUMN_ALREADY_EXISTS", "42711", text));
@@ -123,19 +145,22 @@ impl Engine {
             })
             .collect::<SqlResult<_>>()?;
         let mut table = DeltaTable::new(self.log_store(entry)?);
+        let properties = properties(create, plan.schema().fields().iter().map(|field| field.name().as_str()));
         if replace {
-            if !create.properties.is_empty() {
-                return Err(SqlError::unsupported("CREATE OR REPLACE TABLE … TBLPROPERTIES … AS SELECT"));
+            if !properties.is_empty() {
+                return Err(SqlError::unsupported(
+                    "CREATE OR REPLACE TABLE … AS SELECT with properties or column mapping",
+                ));
             }
             table.load().await?;
-        } else if !create.properties.is_empty() {
+        } else if !properties.is_empty() {
             // The writer refuses properties that are not Delta's own; nobody can see the empty table yet.
             let fields: StructType = plan.schema().as_arrow().try_into_kernel()?;
             let mut empty = CreateBuilder::new()
                 .with_log_store(table.log_store())
                 .with_table_name(&name.name)
                 .with_columns(fields.fields().cloned())
-                .with_configuration(properties(create)?)
+                .with_configuration(properties)
                 .with_raise_if_key_not_exists(false);
             if !partitions.is_empty() {
                 empty = empty.with_partition_columns(partitions.clone());

@@ -13,6 +13,7 @@ mod session;
 mod show;
 mod tables;
 mod volumes;
+mod yielding;
 
 use std::{
     fmt, io,

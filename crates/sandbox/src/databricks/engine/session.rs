@@ -12,6 +12,7 @@ use datafusion::{
 };
 use deltalake::delta_datafusion::planner::DeltaPlanner;
 
+use super::yielding::Yielding;
 use crate::databricks::{
     error::SqlResult,
     sql::{Arithmetic, Spelling, SqlTypes, scalar_functions},
@@ -37,6 +38,7 @@ pub(super) fn base_state() -> SessionState {
         .with_runtime_env(Arc::new(RuntimeEnv::default()))
         .with_query_planner(DeltaPlanner::new())
         .with_type_planner(Arc::new(SqlTypes))
+        .with_physical_optimizer_rule(Arc::new(Yielding))
         .build();
     let mut planners = vec![Arc::new(Arithmetic) as Arc<dyn datafusion::logical_expr::planner::ExprPlanner>];
     planners.extend(state.expr_planners().iter().cloned());

@@ -74,12 +74,18 @@ pub(super) async fn submit(State(app): Shared, body: Bytes) -> ApiResult<Json<Va
         }),
     };
     let entry = app.runner.submit(submission);
-    let mut state = if wait.is_zero() { Phase::Pending } else { entry.wait(wait).await };
+    let state = settle(&entry, wait, cancel).await;
+    Ok(Json(report(&app, &entry, &state)))
+}
+
+/// The state after the wait that the caller asked for.
+async fn settle(entry: &Entry, wait: Duration, cancel: bool) -> Phase {
+    let state = if wait.is_zero() { entry.state() } else { entry.wait(wait).await };
     if cancel && !state.is_terminal() {
         entry.cancel();
-        state = entry.state();
+        return entry.state();
     }
-    Ok(Json(report(&app, &entry, &state)))
+    state
 }
 
 /// The one warehouse, or a refusal.
@@ -276,4 +282,33 @@ fn put(app: &App, object: &mut Map<String, Value>, name: &str, number: u64) {
 
 fn size(app: &App, bytes: u64) -> Value {
     if app.quirks.text_numbers { json!(bytes.to_string()) } else { json!(bytes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::databricks::statement::Statements;
+
+    fn begun() -> (Arc<Entry>, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let statements = Statements::new(folder.path().join("results")).unwrap();
+        let shape = Shape {
+            disposition: Disposition::Inline,
+            format: Format::JsonArray,
+            lz4: false,
+            row_limit: None,
+            byte_limit: None,
+        };
+        (statements.begin("SELECT 1".to_owned(), shape), folder)
+    }
+
+    #[tokio::test]
+    async fn a_wait_that_ends_cancels_only_if_it_was_told_to() {
+        let (entry, _folder) = begun();
+        assert_eq!(settle(&entry, Duration::ZERO, false).await.name(), "PENDING");
+        assert_eq!(settle(&entry, Duration::from_millis(1), false).await.name(), "PENDING");
+        assert_eq!(settle(&entry, Duration::from_millis(1), true).await.name(), "CANCELED");
+        // What has ended is not waited for.
+        assert_eq!(settle(&entry, Duration::from_secs(50), true).await.name(), "CANCELED");
+    }
 }

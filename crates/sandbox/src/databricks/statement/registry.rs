@@ -182,7 +182,7 @@ impl Statements {
         Ok(Self { folder, entries: Mutex::default() })
     }
 
-    pub(super) fn begin(&self, sql: String, shape: Shape) -> Arc<Entry> {
+    pub(crate) fn begin(&self, sql: String, shape: Shape) -> Arc<Entry> {
         // Ids of the service are UUIDs whose first digits are a time.
         let id = uuid::Uuid::now_v7().to_string();
         let now = SystemTime::now();

@@ -68,11 +68,7 @@ async fn run(engine: Engine, submission: Submission, quirks: Arc<Quirks>, entry:
     };
     let mut spool = Spool::new(submission.shape, &quirks, stream.schema(), entry.folder().to_owned())?;
     while let Some(batch) = stream.try_next().await? {
-        let (next, more) = tokio::task::block_in_place(|| {
-            let more = spool.push(&batch)?;
-            Ok::<_, SqlError>((spool, more))
-        })?;
-        spool = next;
+        let more = tokio::task::block_in_place(|| spool.push(&batch))?;
         if !more {
             break;
         }

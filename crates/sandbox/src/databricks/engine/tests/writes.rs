@@ -185,3 +185,28 @@ async fn parallel_appends_all_land_and_a_lost_race_is_named() {
         assert!(error.class().starts_with("DELTA_CONCURRENT"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn columns_may_be_called_anything() {
+    let world = World::new();
+    world
+        .rows("CREATE TABLE t (`a b` INT, `c,d;{}()=` STRING, `e.f` INT, `sel\"ect'` INT, `é中` INT, `g``h` INT)")
+        .await;
+    world.rows("INSERT INTO t VALUES (1, 'x', 2, 3, 4, 5), (2, 'y', 3, 4, 5, 6)").await;
+    world.rows("INSERT INTO t (`E.F`, `a b`) VALUES (9, 3)").await;
+    assert_eq!(
+        world.rows("SELECT * FROM t WHERE `e.f` > 2 ORDER BY `A B`").await,
+        ["2|y|3|4|5|6", "3|NULL|9|NULL|NULL|NULL"]
+    );
+    assert_eq!(world.rows("UPDATE t SET `c,d;{}()=` = 'z', `e.f` = `e.f` + 1 WHERE `a b` = 2").await, ["1"]);
+    let merge = "MERGE INTO t USING (SELECT 2 AS `a b`, 70 AS `e.f` UNION ALL SELECT 8, 80) s ON t.`a b` = s.`a b` \
+        WHEN MATCHED THEN UPDATE SET `e.f` = s.`e.f` WHEN NOT MATCHED THEN INSERT (`a b`, `e.f`) VALUES (s.`a b`, s.`e.f`)";
+    assert_eq!(world.rows(merge).await, ["2|1|0|1"]);
+    assert_eq!(world.rows("DELETE FROM t WHERE `a b` = 1").await, ["1"]);
+    assert_eq!(
+        world.rows("SELECT `a b`, `c,d;{}()=`, `e.f` FROM t ORDER BY 1").await,
+        ["2|z|70", "3|NULL|9", "8|NULL|80"]
+    );
+    world.rows("CREATE TABLE u AS SELECT 1 AS `x y`, 2 AS z").await;
+    assert_eq!(world.columns("SELECT * FROM u").await, ["x y INT", "z INT"]);
+}

@@ -68,14 +68,6 @@ async fn an_insert_that_is_cancelled_leaves_the_table_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_wait_that_ends_cancels_if_it_was_told_to() {
-    let world = World::start().await;
-    let (status, reply) = world.submit(ENDLESS, json!({ "wait_timeout": "5s", "on_wait_timeout": "CANCEL" })).await;
-    assert_eq!((status.as_u16(), &reply["status"]["state"]), (200, &json!("CANCELED")));
-    world.front.stop().await;
-}
-
-#[tokio::test]
 async fn tables_are_there_for_the_next_front_on_the_same_folder() {
     let world = World::start().await;
     world.run("CREATE TABLE t AS SELECT 5 AS a", json!({})).await;
