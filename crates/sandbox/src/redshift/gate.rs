@@ -182,7 +182,7 @@ fn of_merge(s: &Lexed<'_>) -> Option<Report> {
         }
         (matched, not_matched) = (matched || !not, not_matched || not);
     }
-    if matched && not_matched { None } else { Some(Report::syntax(if matched { "" } else { "when" })) }
+    if matched && not_matched { None } else { Some(near(s, s.len())) }
 }
 
 /// Statements that take bind parameters.

@@ -59,8 +59,7 @@ pub(super) fn expressions(s: &Lexed<'_>, ids: &LastIds, edits: &mut Edits) -> Re
 
 /// True after `::` or `AS` inside CAST: there a bare NUMERIC has a definite size.
 fn is_cast(s: &Lexed<'_>, i: usize) -> bool {
-    (i > 1 && s.is_sign(i - 1, ':') && s.is_sign(i - 2, ':'))
-        || (i > 2 && s.is(i - 1, "as") && s.is_sign(i + 1, ')') && !s.is(0, "create"))
+    (i > 1 && s.is_sign(i - 1, ':') && s.is_sign(i - 2, ':')) || (i > 2 && s.is(i - 1, "as") && s.is_sign(i + 1, ')'))
 }
 
 fn names_table(s: &Lexed<'_>, i: usize) -> bool {
