@@ -92,9 +92,20 @@ impl Session {
     /// engine joins big tables by nested loops.
     async fn update_statistics(&mut self, copy: &CopyStatement, target: &Target) -> io::Result<()> {
         let seen = format!("select reltuples from pg_catalog.pg_class where oid = {} and reltuples < 0", target.oid);
-        let never = self.rows(&seen).await?.is_ok_and(|rows| !rows.is_empty());
-        if never && let Err(report) = self.rows(&format!("analyze {}", copy.table)).await? {
+        if !self.rows(&seen).await?.is_ok_and(|rows| !rows.is_empty()) {
+            return Ok(());
+        }
+        // The load is reported by now: what goes wrong here, a late cancel above all, must not undo it.
+        let within = self.status() == b'T';
+        if within {
+            self.exchange("SAVEPOINT twinhouse", false).await?.ok();
+        }
+        if let Err(report) = self.rows(&format!("analyze {}", copy.table)).await? {
             tracing::debug!(table = %copy.name, message = %report.message, "no statistics");
+        }
+        if within {
+            let end = if self.status() == b'E' { "ROLLBACK TO SAVEPOINT" } else { "RELEASE SAVEPOINT" };
+            self.exchange(&format!("{end} twinhouse"), false).await?.ok();
         }
         Ok(())
     }
