@@ -7,6 +7,5 @@ mod inline;
 mod links;
 mod load;
 mod merge;
-mod secrets;
 mod statements;
 mod tables;
