@@ -15,12 +15,16 @@ use twinhouse_warehouse_api::Warehouse;
 /// or one that makes no sense; [`ErrorKind::Unsupported`] for a backend that this build leaves out. The URL itself is
 /// never in the message: it may hold a password.
 pub async fn connect(url: &str) -> Result<Box<dyn Warehouse>> {
+    #[cfg_attr(not(any(feature = "redshift", feature = "sandbox")), expect(unused_variables))]
     let Some((scheme, rest)) = url.split_once("://") else {
         return Err(unknown("a warehouse URL begins with a scheme"));
     };
     match scheme {
         #[cfg(feature = "databricks")]
         "databricks" => databricks(twinhouse_databricks::DatabricksConfig::from_url(url)?),
+        #[cfg(feature = "redshift")]
+        // The scheme alone leaves everything to the environment.
+        "redshift" if rest.is_empty() => redshift(twinhouse_redshift::RedshiftBuilder::new().build()?),
         #[cfg(feature = "redshift")]
         "redshift" => redshift(twinhouse_redshift::RedshiftBuilder::from_url(url)?.build()?),
         #[cfg(feature = "sandbox")]
@@ -29,14 +33,12 @@ pub async fn connect(url: &str) -> Result<Box<dyn Warehouse>> {
             "redshift" => redshift(crate::sandbox::redshift().await?),
             other => Err(unknown("the sandbox serves `databricks` and `redshift`").with_context("got", other)),
         },
-        "databricks" | "redshift" | "sandbox" => {
-            let _ = rest;
-            Err(Error::new(
-                ErrorKind::Unsupported,
-                "this build of twinhouse leaves that backend out; turn its feature on",
-            )
-            .with_context("feature", scheme.to_owned()))
-        }
+        #[cfg(not(feature = "databricks"))]
+        "databricks" => Err(left_out("databricks")),
+        #[cfg(not(feature = "redshift"))]
+        "redshift" => Err(left_out("redshift")),
+        #[cfg(not(feature = "sandbox"))]
+        "sandbox" => Err(left_out("sandbox")),
         // What stands before `://` may be a mistyped secret as well as a mistyped scheme.
         other if other.len() <= 16 && other.bytes().all(|b| b.is_ascii_alphabetic()) => {
             Err(unknown("unknown warehouse URL scheme").with_context("scheme", other))
@@ -47,6 +49,12 @@ pub async fn connect(url: &str) -> Result<Box<dyn Warehouse>> {
 
 fn unknown(why: &'static str) -> Error {
     Error::new(ErrorKind::Config, why).with_context("known schemes", "databricks://, redshift://, sandbox://")
+}
+
+#[cfg(not(all(feature = "databricks", feature = "redshift", feature = "sandbox")))]
+fn left_out(feature: &'static str) -> Error {
+    Error::new(ErrorKind::Unsupported, "this build of twinhouse leaves that backend out; turn its feature on")
+        .with_context("feature", feature)
 }
 
 #[cfg(feature = "databricks")]
