@@ -73,6 +73,10 @@ impl Engine {
     pub(crate) fn open(root: &Path) -> io::Result<Self> {
         let catalog = Catalog::open(root)?;
         let root = root.canonicalize()?;
+        // The parser and the planner take a new stack when less than this is left, and by default that is less than
+        // one call may need without optimisation.
+        recursive::set_minimum_stack_size(1 << 20);
+        recursive::set_stack_allocation_size(8 << 20);
         Ok(Self(Arc::new(Inner { root, catalog, base: session::base_state() })))
     }
 
