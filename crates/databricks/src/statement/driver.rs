@@ -96,10 +96,10 @@ impl Live {
         }
     }
 
-    /// The kept answer, or a new one.
+    /// The kept answer if it is the last word, or a new one.
     async fn answer(&self) -> Result<Statement> {
         let kept = self.progress().answer.take();
-        match kept {
+        match kept.filter(|answer| answer.status.state.is_final()) {
             Some(answer) => Ok(answer),
             None => self.client.statement(self.id.as_str()).await.map_err(|e| e.with_statement_id(self.id.as_str())),
         }

@@ -86,6 +86,13 @@ pub(crate) enum State {
     Unknown,
 }
 
+impl State {
+    /// True if no later answer can say anything else.
+    pub(crate) fn is_final(&self) -> bool {
+        !matches!(self, Self::Pending | Self::Running | Self::Unknown)
+    }
+}
+
 impl From<String> for State {
     fn from(text: String) -> Self {
         match text.as_str() {

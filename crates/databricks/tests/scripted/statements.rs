@@ -51,6 +51,7 @@ async fn a_long_query_is_looked_at_until_it_is_done_and_survives_a_bad_answer_in
     let bench = Bench::new().await;
     bench.answers(state("PENDING"));
     let path = statement("");
+    bench.server.once("GET", &path, Answer::json(state("PENDING")));
     bench.server.once("GET", &path, Answer::json(state("RUNNING")));
     bench.server.once("GET", &path, Answer::status(500));
     bench.server.once("GET", &path, Answer::json(state("A STATE OF THE FUTURE")));
@@ -59,7 +60,16 @@ async fn a_long_query_is_looked_at_until_it_is_done_and_survives_a_bad_answer_in
     assert!(matches!(handle.status().await.unwrap(), StatementStatus::Queued));
     let rows = handle.stream().await.unwrap().collect_batches().await.unwrap();
     assert_eq!(rows[0].num_rows(), 1);
-    assert_eq!(bench.server.count("GET", &path), 4);
+    assert_eq!(bench.server.count("GET", &path), 5);
+}
+
+#[tokio::test]
+async fn a_look_at_a_statement_is_never_older_than_the_question() {
+    let bench = Bench::new().await;
+    bench.answers(state("RUNNING"));
+    bench.server.once("GET", &statement(""), Answer::json(state("CANCELED")));
+    let handle = bench.warehouse.submit("select 1".into()).await.unwrap();
+    assert!(matches!(handle.status().await.unwrap(), StatementStatus::Cancelled), "somebody else stopped it meanwhile");
 }
 
 #[tokio::test]
