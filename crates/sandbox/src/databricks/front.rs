@@ -265,12 +265,7 @@ impl fmt::Debug for Front {
 fn runtime(name: &str, threads: usize) -> io::Result<Runtime> {
     // sqlparser's visitor takes 120 KB of stack for each operator of a chain without optimisation. It is address space
     // only until it is used.
-    Builder::new_multi_thread()
-        .worker_threads(threads)
-        .thread_name(name)
-        .thread_stack_size(STACK)
-        .enable_all()
-        .build()
+    Builder::new_multi_thread().worker_threads(threads).thread_name(name).thread_stack_size(STACK).enable_all().build()
 }
 
 async fn sweep(statements: Arc<Statements>, stop: CancellationToken) {

@@ -17,7 +17,7 @@ use super::{
     Engine, Outcome,
     catalog::{Place, now_ms},
     files::{SourceFile, parquet, path_not_found},
-    insert::{commit_properties, writer},
+    insert::{commit_properties, guarded, writer},
     prepare::quote,
     result::normal_type,
     session::session,
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::databricks::{
     error::{SqlError, SqlResult, conflict},
-    sql::{CopyInto, CopySource, Lexed, Statement, cast_to_type, delta_type_text, not_null},
+    sql::{CopyInto, CopySource, Lexed, Statement, cast_to_type, delta_type_text},
 };
 
 /// How often a load that lost against another commit is begun anew.
@@ -263,8 +263,7 @@ fn fit_file(
                 if source.data_type() == &to { column } else { datafusion::logical_expr::cast(column, to) }
             }
         };
-        let value = if field.is_nullable() { value } else { not_null(value, field.name()) };
-        columns.push(value.alias(field.name()));
+        columns.push(guarded(value, field).alias(field.name()));
     }
     for (name, data_type) in added {
         let delta: deltalake::kernel::DataType = data_type.try_into_kernel()?;

@@ -18,6 +18,8 @@ use crate::databricks::{
     sql::{ColumnSpec, CreateTable, Lexed, ObjectPath, Statement},
 };
 
+/// Where Spark keeps the length of a CHAR or VARCHAR.
+pub(super) const LENGTH: &str = "__CHAR_VARCHAR_TYPE_STRING";
 /// The property under which columns have other names in the files.
 const MAPPING: &str = "delta.columnMapping.mode";
 /// Characters that columns cannot have without column mapping.
@@ -341,11 +343,9 @@ fn check_columns(columns: &[ColumnSpec]) -> SqlResult<()> {
 }
 
 fn field(column: &ColumnSpec) -> StructField {
-    let field = StructField::new(&column.name, column.data_type.clone(), column.nullable);
-    match &column.comment {
-        Some(comment) => field.with_metadata([("comment", MetadataValue::String(comment.clone()))]),
-        None => field,
-    }
+    let entries = [("comment", &column.comment), (LENGTH, &column.length)];
+    let metadata = entries.into_iter().filter_map(|(key, text)| Some((key, MetadataValue::String(text.clone()?))));
+    StructField::new(&column.name, column.data_type.clone(), column.nullable).with_metadata(metadata)
 }
 
 fn already_exists(kind: &str, name: &impl std::fmt::Display) -> SqlError {

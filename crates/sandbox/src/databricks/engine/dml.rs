@@ -7,13 +7,13 @@ use datafusion::{common::Column, sql::sqlparser::ast::Expr};
 use super::{
     Engine, Outcome,
     catalog::Place,
-    insert::commit_properties,
+    insert::{commit_properties, guarded},
     prepare::{Prepared, find_column, unqualified},
     tables::Opened,
 };
 use crate::databricks::{
     error::{SqlError, SqlResult},
-    sql::{Lexed, ObjectPath, Statement, cast_to_type, not_null},
+    sql::{Lexed, ObjectPath, Statement, cast_to_type},
 };
 
 /// The relation that stands for the table that is changed.
@@ -57,8 +57,7 @@ impl Engine {
                 return Err(SqlError::internal("an assignment without a value"));
             };
             let value = cast_to_type(unqualified(value)?, field.data_type());
-            let value = if field.is_nullable() { value } else { not_null(value, &column) };
-            builder = builder.with_update(Column::from_name(column), value);
+            builder = builder.with_update(Column::from_name(column), guarded(value, field));
         }
         if let Some(predicate) = planned.next() {
             builder = builder.with_predicate(unqualified(predicate)?);

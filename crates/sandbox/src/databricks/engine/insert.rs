@@ -8,7 +8,10 @@ use datafusion::{
 };
 use deltalake::{
     DeltaTable,
-    kernel::{StructType, engine::arrow_conversion::TryIntoKernel as _, transaction::CommitProperties},
+    kernel::{
+        MetadataValue, StructField, StructType, engine::arrow_conversion::TryIntoKernel as _,
+        transaction::CommitProperties,
+    },
     operations::{
         create::CreateBuilder,
         write::{SchemaMode, WriteBuilder},
@@ -20,14 +23,16 @@ use serde_json::Value;
 use super::{
     Engine, Outcome,
     catalog::{FullName, Place, TableEntry},
-    ddl::properties,
+    ddl::{LENGTH, properties},
     prepare::{Prepared, find_column, unqualified},
     result::normal_type,
     tables::Opened,
 };
 use crate::databricks::{
     error::{CONFLICT, SqlError, SqlResult},
-    sql::{CreateTable, DUPLICATE, Insert, InsertMode, Lexed, Statement, cast_to_type, display_names, not_null},
+    sql::{
+        CreateTable, DUPLICATE, Insert, InsertMode, Lexed, Statement, cast_to_type, display_names, fit_length, not_null,
+    },
 };
 
 /// How often an append that lost against another commit is begun anew.
@@ -239,8 +244,7 @@ impl Engine {
                 Some(index) => plain_cast(Expr::Column(given[index].1.clone()), field.data_type())?,
                 None => plain_cast(Expr::Literal(ScalarValue::Null, None), field.data_type())?,
             };
-            let value = if field.is_nullable() { value } else { not_null(value, field.name()) };
-            Ok(value.alias(field.name()))
+            Ok(guarded(value, field).alias(field.name()))
         });
         let values: Vec<Expr> = values.collect::<SqlResult<_>>()?;
         Ok(LogicalPlanBuilder::from(source).project(values)?.build()?)
@@ -261,6 +265,15 @@ impl Engine {
         let mut action: Value = serde_json::from_str(line).map_err(SqlError::internal)?;
         Ok(action["commitInfo"]["operationMetrics"].take())
     }
+}
+
+/// The value, or an error if the column does not take it: NULL, or a text that is too long.
+pub(super) fn guarded(value: Expr, field: &StructField) -> Expr {
+    let value = match field.metadata.get(LENGTH) {
+        Some(MetadataValue::String(declared)) => fit_length(value, declared),
+        _ => value,
+    };
+    if field.is_nullable() { value } else { not_null(value, field.name()) }
 }
 
 fn number(value: &Value) -> Option<u64> {

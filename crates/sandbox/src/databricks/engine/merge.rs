@@ -15,13 +15,13 @@ use super::{
     Engine, Outcome,
     catalog::Place,
     dml::alias_of,
-    insert::commit_properties,
+    insert::{commit_properties, guarded},
     prepare::{Prepared, find_column},
     tables::Opened,
 };
 use crate::databricks::{
     error::{SqlError, SqlResult},
-    sql::{Lexed, Merge, MergeAction, MergeKind, Statement, cast_to_type, not_null},
+    sql::{Lexed, Merge, MergeAction, MergeKind, Statement, cast_to_type},
 };
 
 const TARGET: &str = "__target";
@@ -186,7 +186,7 @@ fn fit(opened: &Opened, name: &str, value: Plan) -> SqlResult<(String, Plan)> {
     let field = fields.field(&column).ok_or_else(|| SqlError::internal("a column without a type"))?;
     let value =
         if field.data_type().as_primitive_opt().is_some() { cast_to_type(value, field.data_type()) } else { value };
-    let value = if field.is_nullable() { value } else { not_null(value, &column) };
+    let value = guarded(value, field);
     Ok((column, value))
 }
 

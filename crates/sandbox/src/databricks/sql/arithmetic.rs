@@ -61,7 +61,14 @@ fn arithmetic(
 ) -> PlannerResult<RawBinaryExpr> {
     if left.is_integer() && right.is_integer() {
         let wide = wider(left, right);
-        return planned(kind, cast(expr.left, &wide), cast(expr.right, &wide));
+        return match expr.left {
+            // One call for `a + b + c`: DataFusion's time to plan nested calls grows with the cube of their number.
+            Expr::ScalarFunction(mut chain) if chain.name() == kind.name() && left == &wide => {
+                chain.args.push(cast(expr.right, &wide));
+                PlannerResult::Planned(Expr::ScalarFunction(chain))
+            }
+            first => planned(kind, cast(first, &wide), cast(expr.right, &wide)),
+        };
     }
     if !is_decimal(left) && !is_decimal(right) {
         return PlannerResult::Original(expr);
@@ -141,6 +148,9 @@ fn wider(left: &DataType, right: &DataType) -> DataType {
 
 fn cast(expr: Expr, to: &DataType) -> Expr {
     match (&expr, literal(&expr), to) {
+        (_, Some(value), DataType::Int32) if i32::try_from(value).is_ok() => {
+            Expr::Literal(ScalarValue::Int32(Some(value as i32)), None)
+        }
         (_, Some(value), DataType::Int64) => Expr::Literal(ScalarValue::Int64(Some(value)), None),
         (_, Some(value), DataType::Float64) => Expr::Literal(ScalarValue::Float64(Some(value as f64)), None),
         _ => Expr::Cast(Cast::new(Box::new(expr), to.clone())),

@@ -98,6 +98,8 @@ pub(crate) enum Statement {
 pub(crate) struct ColumnSpec {
     pub(crate) name: Identifier,
     pub(crate) data_type: DataType,
+    /// `varchar(5)` or `char(5)`: a STRING with a length.
+    pub(crate) length: Option<String>,
     pub(crate) nullable: bool,
     pub(crate) comment: Option<String>,
 }

@@ -31,5 +31,5 @@ pub(crate) use self::{
     parser::parse,
     rewrite::{DUPLICATE, Rewriter, TableUse, display_names, find_tables, relation_name},
     types::{SqlTypes, arrow_of_delta, delta_type_text},
-    udf::{cast_to_type, not_null, scalar_functions},
+    udf::{cast_to_type, fit_length, not_null, scalar_functions},
 };

@@ -175,8 +175,28 @@ impl Tables {
     }
 }
 
+/// The longest chain of operators: each one takes stack to look at.
+const DEEPEST: usize = 1000;
+
+/// Counts a chain like `a + b + c` without descending into it by recursion.
+fn check_depth(expr: &Expr) -> SqlResult<()> {
+    let (mut depth, mut next) = (0, expr);
+    while let Expr::BinaryOp { left: inner, .. } | Expr::Nested(inner) | Expr::UnaryOp { expr: inner, .. } = next {
+        (depth, next) = (depth + 1, inner);
+        if depth > DEEPEST {
+            let text = format!("The statement has an expression of more than {DEEPEST} operators in a chain.");
+            return Err(SqlError::new("FAILED_TO_PARSE_TOO_COMPLEX", "54001", text));
+        }
+    }
+    Ok(())
+}
+
 impl VisitorMut for Tables {
     type Break = SqlError;
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SqlError> {
+        flow(check_depth(expr))
+    }
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<SqlError> {
         self.enter(query);

@@ -49,6 +49,7 @@ pub(super) enum Kind {
     DateFormat,
     RaiseError,
     NotNull,
+    FitLength,
 }
 
 /// Those that can be called by name.
@@ -70,7 +71,7 @@ const NAMED: &[Kind] = &[
 ];
 
 impl Kind {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Cast => CAST,
             Self::TryCast => TRY_CAST,
@@ -96,6 +97,7 @@ impl Kind {
             Self::DateFormat => "date_format",
             Self::RaiseError => "raise_error",
             Self::NotNull => "__not_null",
+            Self::FitLength => "__fit_length",
         }
     }
 
@@ -133,6 +135,7 @@ impl Kind {
             Self::Unhex | Self::Unbase64 => DataType::Binary,
             Self::RaiseError => DataType::Null,
             Self::NotNull => first.clone(),
+            Self::FitLength => DataType::Utf8,
         })
     }
 
@@ -140,9 +143,9 @@ impl Kind {
         let argument = |index: usize| args.get(index).ok_or_else(|| SqlError::internal("an argument is missing"));
         match self {
             Self::Cast | Self::TryCast => cast_array(argument(0)?, to, self == Self::TryCast),
-            Self::Add => checked(numeric::add(argument(0)?, argument(1)?)),
-            Self::Subtract => checked(numeric::sub(argument(0)?, argument(1)?)),
-            Self::Multiply => checked(numeric::mul(argument(0)?, argument(1)?)),
+            Self::Add => chain(args, |a, b| numeric::add(a, b)),
+            Self::Subtract => chain(args, |a, b| numeric::sub(a, b)),
+            Self::Multiply => chain(args, |a, b| numeric::mul(a, b)),
             Self::Remainder => match numeric::rem(argument(0)?, argument(1)?) {
                 Err(ArrowError::DivideByZero) => Err(SqlError::new(
                     "REMAINDER_BY_ZERO",
@@ -207,6 +210,11 @@ impl Kind {
                 let text = format!("NOT NULL constraint violated for column: {}.", names.as_string::<i32>().value(0));
                 Err(SqlError::new("DELTA_NOT_NULL_CONSTRAINT_VIOLATED", "23502", text))
             }
+            Self::FitLength => {
+                let texts = cast_array(argument(0)?, &DataType::Utf8, false)?;
+                let declared = cast_array(argument(1)?, &DataType::Utf8, false)?;
+                fit(texts.as_string(), declared.as_string::<i32>().value(0))
+            }
             Self::RaiseError => {
                 let texts = cast_array(argument(0)?, &DataType::Utf8, false)?;
                 let text = if texts.is_empty() { "" } else { texts.as_string::<i32>().value(0) };
@@ -218,6 +226,12 @@ impl Kind {
 
 fn moment() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+/// From left to right: what overflows in between has overflowed.
+fn chain(args: &[ArrayRef], op: impl Fn(&ArrayRef, &ArrayRef) -> Result<ArrayRef, ArrowError>) -> SqlResult<ArrayRef> {
+    let (first, rest) = args.split_first().ok_or_else(|| SqlError::internal("an argument is missing"))?;
+    rest.iter().try_fold(Arc::clone(first), |sum, next| checked(op(&sum, next)))
 }
 
 fn checked(result: Result<ArrayRef, ArrowError>) -> SqlResult<ArrayRef> {
@@ -273,7 +287,8 @@ impl ScalarUDFImpl for Function {
             .map(|(index, value)| match value {
                 // The type of a cast is not worth a column.
                 value @ ColumnarValue::Scalar(_)
-                    if index == 1 && matches!(self.kind, Kind::Cast | Kind::TryCast | Kind::NotNull) =>
+                    if index == 1
+                        && matches!(self.kind, Kind::Cast | Kind::TryCast | Kind::NotNull | Kind::FitLength) =>
                 {
                     value.into_array(1)
                 }
@@ -314,6 +329,36 @@ pub(crate) fn cast_to_type(expr: Expr, to: &deltalake::kernel::DataType) -> Expr
 pub(crate) fn not_null(expr: Expr, column: &str) -> Expr {
     let column = Expr::Literal(ScalarValue::Utf8(Some(column.to_owned())), None);
     Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(function(Kind::NotNull)), vec![expr, column]))
+}
+
+/// The text in the length of a `varchar(n)` or `char(n)`, or an error if it is longer.
+pub(crate) fn fit_length(expr: Expr, declared: &str) -> Expr {
+    let declared = Expr::Literal(ScalarValue::Utf8(Some(declared.to_owned())), None);
+    Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(function(Kind::FitLength)), vec![expr, declared]))
+}
+
+/// Blanks that are too many are cut; a CHAR is filled up with them.
+fn fit(texts: &StringArray, declared: &str) -> SqlResult<ArrayRef> {
+    let (kind, digits) = declared.trim_end_matches(')').split_once('(').unwrap_or((declared, ""));
+    let limit: usize = digits.parse().map_err(SqlError::internal)?;
+    let mut fitted = Vec::with_capacity(texts.len());
+    for text in texts {
+        let Some(text) = text else {
+            fitted.push(None);
+            continue;
+        };
+        let length = text.chars().count();
+        let end = text.char_indices().nth(limit).map_or(text.len(), |(at, _)| at);
+        if text[end..].chars().any(|c| c != ' ') {
+            let text = format!(
+                "Value exceeds char/varchar type length limitation: it has {length} characters, the column is {declared}."
+            );
+            return Err(SqlError::new("DELTA_EXCEED_CHAR_VARCHAR_LIMIT", "22001", text));
+        }
+        let padding = if kind == "char" { limit.saturating_sub(length) } else { 0 };
+        fitted.push(Some(format!("{}{}", &text[..end], " ".repeat(padding))));
+    }
+    Ok(Arc::new(StringArray::from(fitted)))
 }
 
 /// Counts characters from 1, from the end if negative; 0 counts as 1.

@@ -210,3 +210,19 @@ async fn columns_may_be_called_anything() {
     world.rows("CREATE TABLE u AS SELECT 1 AS `x y`, 2 AS z").await;
     assert_eq!(world.columns("SELECT * FROM u").await, ["x y INT", "z INT"]);
 }
+
+#[tokio::test]
+async fn a_declared_length_is_kept_by_every_write() {
+    let world = World::new();
+    world.rows("CREATE TABLE t (id INT, v VARCHAR(3), c CHAR(3))").await;
+    world.rows("INSERT INTO t VALUES (1, 'é中😀', 'a'), (2, 'ab    ', NULL)").await;
+    assert_eq!(world.rows("SELECT length(v), length(c) FROM t ORDER BY id").await, ["3|3", "3|NULL"]);
+    for sql in [
+        "INSERT INTO t VALUES (3, 'abcd', 'a')",
+        "UPDATE t SET c = 'abcd' WHERE id = 1",
+        "MERGE INTO t USING (SELECT 1 AS id) s ON t.id = s.id WHEN MATCHED THEN UPDATE SET v = 'abcd'",
+    ] {
+        let error = world.error(sql).await;
+        assert_eq!((error.class(), error.sqlstate()), ("DELTA_EXCEED_CHAR_VARCHAR_LIMIT", "22001"), "{sql}");
+    }
+}

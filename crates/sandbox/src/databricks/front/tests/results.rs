@@ -235,3 +235,12 @@ async fn parameters_and_places_reach_the_engine() {
     let reply = world.run("SELECT a + :x AS s, :n AS n FROM IDENTIFIER('t')", more).await;
     assert_eq!(reply["result"]["data_array"], json!([["10", null]]));
 }
+
+#[tokio::test]
+async fn a_long_chain_of_operators_is_computed_and_a_longer_one_refused() {
+    let world = World::start().await;
+    let chain = |count| format!("SELECT {} AS s", vec!["1"; count].join(" + "));
+    assert_eq!(world.rows(&chain(400)).await, json!([["400"]]));
+    let (_, reply) = world.submit(&chain(5000), json!({})).await;
+    assert_eq!((&reply["status"]["state"], &reply["status"]["sql_state"]), (&json!("FAILED"), &json!("54001")));
+}

@@ -101,8 +101,9 @@ impl StatementParser {
             }
         }
         let name = self.inner.parse_identifier()?.value;
+        let length = self.declared_length();
         let data_type = parse_type(&mut self.inner)?;
-        let mut column = ColumnSpec { name, data_type, nullable: true, comment: None };
+        let mut column = ColumnSpec { name, data_type, length, nullable: true, comment: None };
         loop {
             if self.accept(&["NOT", "NULL"]) {
                 column.nullable = false;
@@ -118,6 +119,16 @@ impl StatementParser {
             }
         }
         Ok(column)
+    }
+
+    /// `varchar(n)` or `char(n)`, which Delta keeps beside the type STRING.
+    fn declared_length(&self) -> Option<String> {
+        let kind = ["VARCHAR", "CHAR", "CHARACTER"].into_iter().find(|kind| self.peek_word(0, kind))?;
+        let kind = if kind == "VARCHAR" { "varchar" } else { "char" };
+        match self.inner.peek_nth_token(2).token {
+            Token::Number(digits, _) => Some(format!("{kind}({digits})")),
+            _ => None,
+        }
     }
 
     pub(super) fn drop(&mut self) -> Parsed<Statement> {
