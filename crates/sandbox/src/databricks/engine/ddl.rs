@@ -5,17 +5,18 @@ use std::{collections::HashSet, fs};
 use deltalake::{
     DeltaTable,
     kernel::{MetadataValue, StructField},
-    operations::create::CreateBuilder,
+    operations::{create::CreateBuilder, update_table_metadata::TableMetadataUpdate},
     protocol::SaveMode,
 };
 
+use super::insert::commit_properties;
 use super::{
     Catalog, Effect, Engine, Outcome,
     catalog::{FullName, Place, TableEntry, check_name, new_catalog, new_schema, schema_mut},
 };
 use crate::databricks::{
     error::{SqlError, SqlResult},
-    sql::{ColumnSpec, CreateTable, Lexed, ObjectPath, Statement},
+    sql::{ColumnSpec, CommentKind, CreateTable, Lexed, ObjectPath, Statement},
 };
 
 /// Where Spark keeps the length of a CHAR or VARCHAR.
@@ -262,6 +263,50 @@ impl Engine {
             Err(error) if if_exists && is_missing(&error) => {}
             Err(error) => return Err(error),
         }
+        Ok(Outcome::Nothing)
+    }
+
+    pub(super) async fn comment(
+        &self,
+        kind: CommentKind,
+        path: &ObjectPath,
+        comment: Option<String>,
+        place: &Place,
+    ) -> SqlResult<Outcome> {
+        if kind == CommentKind::Table {
+            // The table's own log carries it too, for readers that know no catalog.
+            let opened = self.open_table(path, place).await?;
+            let update = TableMetadataUpdate { name: None, description: Some(comment.clone().unwrap_or_default()) };
+            let change = opened.table.update_table_metadata().with_update(update);
+            change.with_commit_properties(commit_properties()).await?;
+        }
+        self.0.catalog.change(|listing| {
+            match kind {
+                CommentKind::Catalog => {
+                    let [name] = path.0.as_slice() else { return Err(one_name(path)) };
+                    let entry =
+                        listing.get_mut(&name.to_lowercase()).ok_or_else(|| SqlError::catalog_not_found(name))?;
+                    entry.comment = comment;
+                }
+                CommentKind::Schema => {
+                    let (catalog, schema) = place.resolve_schema(path)?;
+                    schema_mut(listing, &catalog, &schema)?.comment = comment;
+                }
+                CommentKind::Table => {
+                    let name = place.resolve(path)?;
+                    let schema = schema_mut(listing, &name.catalog, &name.schema)?;
+                    schema.tables.get_mut(&name.name).ok_or_else(|| SqlError::table_not_found(&name))?.comment =
+                        comment;
+                }
+                CommentKind::Volume => {
+                    let name = place.resolve(path)?;
+                    let schema = schema_mut(listing, &name.catalog, &name.schema)?;
+                    schema.volumes.get_mut(&name.name).ok_or_else(|| SqlError::volume_not_found(&name))?.comment =
+                        comment;
+                }
+            }
+            Ok(())
+        })?;
         Ok(Outcome::Nothing)
     }
 

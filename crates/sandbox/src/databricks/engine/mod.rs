@@ -119,6 +119,7 @@ impl Engine {
             Statement::Truncate { table } => self.truncate(table, place).await?,
             Statement::Merge(merge) => self.merge(&lexed, &statement, merge, place).await?,
             Statement::CopyInto(copy) => self.copy_into(&lexed, &statement, copy, place).await?,
+            Statement::Comment { kind, name, comment } => self.comment(*kind, name, comment.clone(), place).await?,
             Statement::Show(show) => self.show(show, place).await?,
             Statement::DescribeTable { table } => self.describe_table(table, place).await?,
             Statement::UseCatalog { name } => return self.use_catalog(name),

@@ -54,7 +54,7 @@ pub(super) fn router(app: &Arc<App>, access: &Access) -> Router {
         .fallback(refuse)
         .method_not_allowed_fallback(refuse);
     let open = login::routes(access.clone());
-    let links = Router::new().route("/storage/{statement}/{chunk}", get(links::download)).with_state(Arc::clone(app));
+    let links = Router::new().route("/links/{statement}/{chunk}", get(links::download)).with_state(Arc::clone(app));
     let all = open.merge(links).merge(require_bearer(api, access.clone()));
     with_request_ids(all.layer(middleware::from_fn(stamp)).layer(DefaultBodyLimit::disable()))
 }

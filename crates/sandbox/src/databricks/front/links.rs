@@ -49,7 +49,7 @@ impl Signer {
         let millis = expires.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
         let signature = self.signature(statement, chunk, millis);
         let url = format!(
-            "{base}/storage/{statement}/{chunk}?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Expires={}&X-Amz-Until={millis}&X-Amz-Signature={signature}",
+            "{base}/links/{statement}/{chunk}?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Expires={}&X-Amz-Until={millis}&X-Amz-Signature={signature}",
             lifetime.as_secs()
         );
         Link { url, expiration: DateTime::<Utc>::from(expires).to_rfc3339_opts(SecondsFormat::Millis, true) }

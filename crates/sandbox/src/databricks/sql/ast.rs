@@ -76,6 +76,11 @@ pub(crate) enum Statement {
     },
     Merge(Box<Merge>),
     CopyInto(Box<CopyInto>),
+    Comment {
+        kind: CommentKind,
+        name: ObjectPath,
+        comment: Option<String>,
+    },
     Show(Show),
     DescribeTable {
         table: ObjectPath,
@@ -92,6 +97,15 @@ pub(crate) enum Statement {
         name: String,
         value: String,
     },
+}
+
+/// What can carry a comment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CommentKind {
+    Catalog,
+    Schema,
+    Table,
+    Volume,
 }
 
 #[derive(Clone, Debug)]

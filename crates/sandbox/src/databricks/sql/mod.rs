@@ -20,8 +20,8 @@ mod udf;
 pub(crate) use self::{
     arithmetic::Arithmetic,
     ast::{
-        ColumnSpec, CopyInto, CopySource, CreateTable, Insert, InsertMode, Merge, MergeAction, MergeKind, ObjectPath,
-        SchemaFilter, Show, Statement, TableFilter,
+        ColumnSpec, CommentKind, CopyInto, CopySource, CreateTable, Insert, InsertMode, Merge, MergeAction, MergeKind,
+        ObjectPath, SchemaFilter, Show, Statement, TableFilter,
     },
     cast::{date_and_time, java_float},
     functions::CallContext,

@@ -21,9 +21,9 @@ mod show;
 
 /// Statements of Databricks that the sandbox knows and does not run.
 const REFUSED: &[&str] = &[
-    "ALTER", "ANALYZE", "BEGIN", "CACHE", "CALL", "CLEAR", "COMMENT", "CONVERT", "DECLARE", "EXECUTE", "EXPLAIN",
-    "FSCK", "GET", "GRANT", "LIST", "LOAD", "MSCK", "OPTIMIZE", "PUT", "REFRESH", "REMOVE", "REORG", "REPAIR", "RESET",
-    "RESTORE", "REVOKE", "SYNC", "UNCACHE", "UNDROP", "VACUUM",
+    "ALTER", "ANALYZE", "BEGIN", "CACHE", "CALL", "CLEAR", "CONVERT", "DECLARE", "EXECUTE", "EXPLAIN", "FSCK", "GET",
+    "GRANT", "LIST", "LOAD", "MSCK", "OPTIMIZE", "PUT", "REFRESH", "REMOVE", "REORG", "REPAIR", "RESET", "RESTORE",
+    "REVOKE", "SYNC", "UNCACHE", "UNDROP", "VACUUM",
 ];
 
 type Parsed<T> = Result<T, ParserError>;
@@ -73,6 +73,7 @@ impl StatementParser {
             }
             "MERGE" => self.merge(),
             "COPY" => self.copy(),
+            "COMMENT" => self.comment_on(),
             "SHOW" => self.show(),
             "DESCRIBE" | "DESC" => self.describe(),
             "USE" => self.use_statement(),

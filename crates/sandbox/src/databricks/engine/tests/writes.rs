@@ -226,3 +226,18 @@ async fn a_declared_length_is_kept_by_every_write() {
         assert_eq!((error.class(), error.sqlstate()), ("DELTA_EXCEED_CHAR_VARCHAR_LIMIT", "22001"), "{sql}");
     }
 }
+
+#[tokio::test]
+async fn comments_are_kept_by_the_catalog_and_by_the_table() {
+    let world = World::new();
+    world.rows("CREATE TABLE t (a INT) COMMENT 'first'").await;
+    world.rows("COMMENT ON TABLE t IS 'it\\'s ours'").await;
+    world.rows("COMMENT ON SCHEMA main.default IS 'home'").await;
+    let name = FullName { catalog: "main".into(), schema: "default".into(), name: "t".into() };
+    let entry = world.engine.catalog().table(&name).unwrap();
+    assert_eq!(entry.comment.as_deref(), Some("it's ours"));
+    let opened = world.engine.open_entry(name).await.unwrap();
+    assert_eq!(opened.table.snapshot().unwrap().metadata().description(), Some("it's ours"));
+    assert_eq!(world.error("COMMENT ON TABLE nope IS 'x'").await.class(), "TABLE_OR_VIEW_NOT_FOUND");
+    assert_eq!(world.error("COMMENT ON COLUMN t.a IS 'x'").await.class(), "UNSUPPORTED_FEATURE");
+}

@@ -4,7 +4,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::{Parsed, StatementParser, refuse};
 use crate::databricks::sql::{
-    ast::{ColumnSpec, CreateTable, Statement},
+    ast::{ColumnSpec, CommentKind, CreateTable, Statement},
     types::parse_type,
 };
 
@@ -35,6 +35,26 @@ impl StatementParser {
             Token::Word(word) => refuse(&format!("CREATE {}", word.value.to_ascii_uppercase())),
             _ => self.inner.expected("TABLE, SCHEMA, CATALOG or VOLUME", next),
         }
+    }
+
+    /// `COMMENT ON TABLE t IS 'x'`, or `IS NULL` to take it away.
+    pub(super) fn comment_on(&mut self) -> Parsed<Statement> {
+        self.words(&["COMMENT", "ON"])?;
+        let found = self.inner.next_token();
+        let kind = match found.token.to_string().to_ascii_uppercase().as_str() {
+            "CATALOG" => CommentKind::Catalog,
+            "SCHEMA" | "DATABASE" => CommentKind::Schema,
+            "TABLE" => CommentKind::Table,
+            "VOLUME" => CommentKind::Volume,
+            word @ ("COLUMN" | "CONNECTION" | "PROVIDER" | "RECIPIENT" | "SHARE") => {
+                return refuse(&format!("COMMENT ON {word}"));
+            }
+            _ => return self.inner.expected("CATALOG, SCHEMA, TABLE or VOLUME", found),
+        };
+        let name = self.path()?;
+        self.words(&["IS"])?;
+        let comment = if self.accept(&["NULL"]) { None } else { Some(self.text()?) };
+        Ok(Statement::Comment { kind, name, comment })
     }
 
     fn comment(&mut self) -> Parsed<Option<String>> {
