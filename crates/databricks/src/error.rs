@@ -194,6 +194,10 @@ fn classify(status: u16, wish: bool, said: &Said) -> (ErrorKind, What) {
         return (ErrorKind::Unauthenticated, Permanent);
     }
     // A gateway's own word: what stands behind it did not see the request.
+    // A full disk goes by the name of an internal error.
+    if status == 507 {
+        return (ErrorKind::ResourceExhausted, Permanent);
+    }
     if status == 429 || (status == 503 && wish) {
         return (if status == 429 { ErrorKind::RateLimited } else { ErrorKind::Unavailable }, Throttled);
     }
@@ -203,6 +207,10 @@ fn classify(status: u16, wish: bool, said: &Said) -> (ErrorKind, What) {
         let row = STATUSES.iter().find(|(known, needs, ..)| *known == status && (*needs == Wish::Any || wish));
         row.map(|(_, _, kind, what)| (*kind, *what))
     };
+    // A code that says no more than that it failed leaves the word to a status that does.
+    if status > 500 && matches!(by_code, Some((ErrorKind::Internal, _))) {
+        return by_status().unwrap_or((ErrorKind::Unavailable, Lost));
+    }
     by_code.or_else(by_status).unwrap_or(match status {
         500.. => (ErrorKind::Unavailable, Lost),
         400..500 => (ErrorKind::InvalidInput, Permanent),

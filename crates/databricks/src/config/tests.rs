@@ -48,6 +48,22 @@ fn builder_goes_before_url_before_environment_before_profile() {
     std::fs::remove_file(&file.0).unwrap();
 }
 
+#[test]
+fn a_profile_that_nobody_named_is_not_mixed_into_what_is_known_already() {
+    let mut file = tempfile();
+    write!(file.1, "[DEFAULT]\nhost = a.example\ntoken = canary\nwarehouse_id = w\nclient_id = i\n").unwrap();
+    let builder = || DatabricksConfig::builder().env(env(&[("DATABRICKS_CONFIG_FILE", &file.0)]));
+    let error = builder().host("b.example").build().unwrap_err();
+    assert_eq!(error.context("setting"), Some("token"), "the token of one workspace is not for another: {error}");
+    let error = builder().token("t").build().unwrap_err();
+    assert_eq!(error.context("setting"), Some("host"), "{error}");
+    assert_eq!(builder().auth_type("pat").build().unwrap().host.as_str(), "https://a.example/");
+    let named = builder().host("b.example").auth_type("pat").profile("DEFAULT").build().unwrap();
+    assert_eq!((named.host.as_str(), named.warehouse_id.as_str()), ("https://b.example/", "w"));
+    assert!(builder().profile("nobody").build().unwrap_err().message().contains("nobody"));
+    std::fs::remove_file(&file.0).unwrap();
+}
+
 fn tempfile() -> (String, std::fs::File) {
     let path = std::env::temp_dir().join(format!("twinhouse-{}", uuid::Uuid::new_v4()));
     (path.to_str().unwrap().to_owned(), std::fs::File::create(path).unwrap())

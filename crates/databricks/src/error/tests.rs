@@ -25,6 +25,18 @@ fn every_code_has_its_kind_and_its_fault_whatever_the_status_says() {
 }
 
 #[test]
+fn a_code_that_says_nothing_leaves_the_word_to_the_status() {
+    for code in ["INTERNAL_ERROR", "UNKNOWN"] {
+        let body = format!(r#"{{"error_code":"{code}","message":"No space left on device"}}"#);
+        assert_eq!(answer(507, None, &body).kind(), ErrorKind::ResourceExhausted);
+        assert!(!answer(507, None, &body).is_retryable());
+        assert_eq!(answer(502, None, &body).kind(), ErrorKind::Unavailable);
+        assert_eq!(answer(500, None, &body).kind(), ErrorKind::Internal);
+    }
+    assert_eq!(answer(503, None, r#"{"error_code":"NOT_FOUND"}"#).kind(), ErrorKind::NotFound);
+}
+
+#[test]
 fn every_status_has_its_kind_and_its_fault() {
     for (status, wish, kind, what) in STATUSES {
         let retry = (*wish == Wish::Sent).then_some("7");
