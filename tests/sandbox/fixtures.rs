@@ -1,6 +1,6 @@
 //! The sandbox of this process, and the two backends connected to it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
@@ -37,9 +37,9 @@ pub(crate) fn redshift_builder(access: &RedshiftAccess, s3: &S3Store) -> Result<
         .s3_keys(s3.access_key.as_str(), s3.secret_key.clone(), None))
 }
 
-/// The workspace of a sandbox.
+/// The workspace of a sandbox. Nothing is held back by the server while it works: a slow query has its id at once.
 pub(crate) async fn databricks_of(sandbox: &Sandbox) -> Result<DatabricksWarehouse> {
-    DatabricksWarehouse::new(databricks_builder(sandbox.databricks().await?).build()?)
+    DatabricksWarehouse::new(databricks_builder(sandbox.databricks().await?).wait(Duration::ZERO).build()?)
 }
 
 /// The cluster of a sandbox.

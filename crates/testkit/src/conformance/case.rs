@@ -4,7 +4,7 @@ use std::{
     fmt,
     future::Future,
     panic::{AssertUnwindSafe, Location, resume_unwind},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use arrow::error::ArrowError;
@@ -143,8 +143,11 @@ pub fn run(fixture: &dyn Fixture, theme: &str, name: &str) {
     let Some(case) = case else { panic!("there is no case {theme}::{name}") };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.unwrap_or_else(|error| panic!("no runtime: {error}"));
+    let began = Instant::now();
     match runtime.block_on(case.check(fixture)) {
-        Ok(outcome) => println!("conformance {} {theme}::{name} {outcome}", fixture.name()),
+        Ok(outcome) => {
+            println!("conformance {} {theme}::{name} {outcome} ({} ms)", fixture.name(), began.elapsed().as_millis());
+        }
         Err(failure) => panic!("{} {theme}::{name}: {failure}", fixture.name()),
     }
 }

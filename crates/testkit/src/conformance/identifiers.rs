@@ -97,11 +97,18 @@ pub(super) async fn a_name_that_would_be_cut_is_refused(cx: &Context<'_>) -> Cas
 }
 
 pub(super) async fn the_case_of_names_is_as_promised(cx: &Context<'_>) -> CaseResult {
-    let table = cx.create("case", &[Field::new("MixedCase", DataType::Int32, true)]).await?;
+    let table = cx.create("MixedCase", &[Field::new("MixedColumn", DataType::Int32, true)]).await?;
     cx.insert(&table, &[vec![1.into()]]).await?;
+    let info = cx.warehouse().table(&table).await?;
+    let want = if cx.can().case_preserving { table.name().to_owned() } else { table.name().to_lowercase() };
+    assert_eq!(info.table.name(), want);
+
+    // Of columns nothing is promised but that description and result agree, and that a name is found in any case.
     let (schema, _) = cx.batches(format!("select * from {}", cx.name(&table)?)).await?;
-    let want = if cx.can().case_preserving { "MixedCase" } else { "mixedcase" };
-    assert_eq!(schema.field(0).name(), want);
-    assert_eq!(cx.warehouse().table(&table).await?.columns[0].name, want);
+    let column = schema.field(0).name();
+    assert_eq!(info.columns[0].name, *column);
+    assert!(column.eq_ignore_ascii_case("MixedColumn"), "{column}");
+    let sql = format!("select mixedcolumn as n from {} where MIXEDCOLUMN = 1", cx.name(&table)?);
+    assert_rows(&cx.rows(sql).await?, &[vec![1.into()]]);
     Ok(())
 }
