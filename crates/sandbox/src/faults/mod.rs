@@ -211,14 +211,14 @@ mod tests {
         let rule = FaultRule::databricks(FaultKind::ExpiredLink).with_method("GET").with_path("/1").always();
         let scheduled = faults.schedule(rule).unwrap();
         let get = |front, path| Call { front, method: "GET", path, sql: None };
-        assert_eq!(faults.next(&get(Front::S3, "/storage/1")), None);
+        assert_eq!(faults.next(&get(Front::S3, "/links/1")), None);
         assert_eq!(faults.next(&get(Front::Databricks, "/api/1")), None);
-        assert_eq!(faults.next(&post("/storage/1", "")), None);
+        assert_eq!(faults.next(&post("/links/1", "")), None);
         for _ in 0..100 {
-            assert!(faults.next(&get(Front::Databricks, "/storage/1")).is_some());
+            assert!(faults.next(&get(Front::Databricks, "/links/1")).is_some());
         }
         scheduled.cancel();
-        assert_eq!(faults.next(&get(Front::Databricks, "/storage/1")), None);
+        assert_eq!(faults.next(&get(Front::Databricks, "/links/1")), None);
         assert_eq!(scheduled.fired(), 100);
     }
 

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use twinhouse_core::{Error, Result};
 
 /// Where the external links of the Databricks workspace lead to.
-const LINKS: &str = "/storage/";
+const LINKS: &str = "/links/";
 
 /// A server of the sandbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
