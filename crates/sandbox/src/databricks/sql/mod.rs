@@ -14,6 +14,7 @@ mod names;
 mod params;
 mod parser;
 mod rewrite;
+mod text;
 mod types;
 mod udf;
 

@@ -1,19 +1,24 @@
 //! Turns a query of Databricks into one that DataFusion answers in the same way.
 
+mod display;
+mod tables;
+
 use std::{collections::HashMap, ops::ControlFlow};
 
 use datafusion::sql::sqlparser::{
     ast::{
         CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident,
-        LimitClause, ObjectName, ObjectNamePart, OrderByKind, Query, Select, SelectItem, SetExpr, TableAlias,
-        TableFactor, TableVersion, UnaryOperator, Value, VisitMut, VisitorMut, WindowFrameBound, WindowType,
+        LimitClause, OrderByKind, Query, Select, SelectItem, SetExpr, TableFactor, TableVersion, UnaryOperator, Value,
+        VisitMut, VisitorMut, WindowFrameBound, WindowType,
     },
     parser::Parser,
 };
 
+pub(crate) use self::display::display_names;
+use self::{display::display_name, tables::Tables};
 use super::{
-    ast::{CopyInto, ObjectPath},
-    dialect::{CAST, Databricks, TRY_CAST, call, cast_call},
+    ast::ObjectPath,
+    dialect::{CAST, Databricks, call, cast_call},
     functions::{CallContext, rewrite_call},
 };
 use crate::databricks::error::{SqlError, SqlResult};
@@ -52,7 +57,7 @@ pub(crate) struct Rewriter<'a> {
 
 impl<'a> Rewriter<'a> {
     pub(crate) fn new(context: CallContext<'a>) -> Self {
-        Self { context, tables: Tables { replace: true, ..Tables::default() }, plain: 0 }
+        Self { context, tables: Tables::replacing(), plain: 0 }
     }
 
     /// Rewrites a query or an expression in place. Tables are numbered on from those of earlier calls.
@@ -61,155 +66,6 @@ impl<'a> Rewriter<'a> {
             ControlFlow::Break(error) => Err(error),
             ControlFlow::Continue(()) => Ok(()),
         }
-    }
-}
-
-/// The names of common table expressions that a query can see.
-#[derive(Debug, Default)]
-struct Tables {
-    uses: Vec<TableUse>,
-    scopes: Vec<Scope>,
-    replace: bool,
-    /// Longer names of the tables, to shorten `catalog.schema.table.column`.
-    qualifiers: HashMap<Vec<String>, String>,
-}
-
-#[derive(Debug, Default)]
-struct Scope {
-    names: Vec<String>,
-    bodies: Vec<usize>,
-    visible: usize,
-}
-
-impl Tables {
-    fn enter(&mut self, query: &Query) {
-        let address = std::ptr::from_ref(query).addr();
-        // A common table expression does not see itself nor those after it.
-        if let Some(scope) = self.scopes.last_mut()
-            && let Some(index) = scope.bodies.iter().position(|body| *body == address)
-        {
-            scope.visible = index;
-        }
-        let mut scope = Scope::default();
-        if let Some(with) = &query.with {
-            for cte in &with.cte_tables {
-                scope.names.push(cte.alias.name.value.to_lowercase());
-                scope.bodies.push(if with.recursive { 0 } else { std::ptr::from_ref(cte.query.as_ref()).addr() });
-            }
-            scope.visible = scope.names.len();
-        }
-        self.scopes.push(scope);
-    }
-
-    fn leave(&mut self, query: &Query) {
-        self.scopes.pop();
-        let address = std::ptr::from_ref(query).addr();
-        if let Some(scope) = self.scopes.last_mut()
-            && let Some(index) = scope.bodies.iter().position(|body| *body == address)
-        {
-            scope.visible = scope.names.len().max(index);
-        }
-    }
-
-    fn is_cte(&self, name: &str) -> bool {
-        let name = name.to_lowercase();
-        self.scopes.iter().any(|scope| scope.names[..scope.visible].contains(&name))
-    }
-
-    fn relation(&mut self, factor: &mut TableFactor) -> SqlResult<()> {
-        let TableFactor::Table { name, alias, args, version, sample, .. } = factor else {
-            return match factor {
-                TableFactor::Derived { .. } | TableFactor::NestedJoin { .. } => Ok(()),
-                _ => Err(SqlError::unsupported("this kind of table in FROM")),
-            };
-        };
-        if sample.is_some() {
-            return Err(SqlError::unsupported("TABLESAMPLE"));
-        }
-        let parts: Vec<String> = name
-            .0
-            .iter()
-            .map(|part| match part {
-                ObjectNamePart::Identifier(ident) => Ok(ident.value.clone()),
-                ObjectNamePart::Function(_) => Err(SqlError::unsupported("a function in a table name")),
-            })
-            .collect::<SqlResult<_>>()?;
-        if args.is_some() {
-            return if parts.len() == 1 && parts[0].eq_ignore_ascii_case("range") {
-                Ok(())
-            } else {
-                Err(SqlError::new(
-                    "UNRESOLVABLE_TABLE_VALUED_FUNCTION",
-                    "42883",
-                    format!("Could not resolve {} to a table-valued function.", ObjectPath(parts)),
-                ))
-            };
-        }
-        let own = parts.len() == 1 && parts[0] == CopyInto::SOURCE;
-        if parts.len() == 1 && (own || self.is_cte(&parts[0])) {
-            return Ok(());
-        }
-        let relation = relation_name(self.uses.len());
-        self.uses.push(TableUse { path: ObjectPath(parts.clone()), version: version.take() });
-        if !self.replace {
-            return Ok(());
-        }
-        *name = ObjectName::from(vec![Ident::with_quote('`', relation)]);
-        let shown = match alias {
-            Some(alias) => alias.name.value.clone(),
-            None => {
-                let last = parts.last().cloned().unwrap_or_default();
-                *alias = Some(TableAlias {
-                    explicit: true,
-                    name: Ident::with_quote('`', last.clone()),
-                    columns: Vec::new(),
-                    at: None,
-                });
-                last
-            }
-        };
-        for from in 0..parts.len().saturating_sub(1) {
-            self.qualifiers.insert(parts[from..].iter().map(|part| part.to_lowercase()).collect(), shown.clone());
-        }
-        Ok(())
-    }
-}
-
-/// The longest chain of operators: each one takes stack to look at.
-const DEEPEST: usize = 1000;
-
-/// Counts a chain like `a + b + c` without descending into it by recursion.
-fn check_depth(expr: &Expr) -> SqlResult<()> {
-    let (mut depth, mut next) = (0, expr);
-    while let Expr::BinaryOp { left: inner, .. } | Expr::Nested(inner) | Expr::UnaryOp { expr: inner, .. } = next {
-        (depth, next) = (depth + 1, inner);
-        if depth > DEEPEST {
-            let text = format!("The statement has an expression of more than {DEEPEST} operators in a chain.");
-            return Err(SqlError::new("FAILED_TO_PARSE_TOO_COMPLEX", "54001", text));
-        }
-    }
-    Ok(())
-}
-
-impl VisitorMut for Tables {
-    type Break = SqlError;
-
-    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SqlError> {
-        flow(check_depth(expr))
-    }
-
-    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<SqlError> {
-        self.enter(query);
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<SqlError> {
-        self.leave(query);
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<SqlError> {
-        flow(self.relation(factor))
     }
 }
 
@@ -467,70 +323,4 @@ fn name_columns(select: &mut Select) {
             *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: Ident::with_quote('`', unique) };
         }
     }
-}
-
-/// The names of the result as they were written, by their lower case.
-pub(crate) fn display_names(query: &Query) -> HashMap<String, String> {
-    let mut names = HashMap::new();
-    let mut body = query.body.as_ref();
-    loop {
-        match body {
-            SetExpr::SetOperation { left, .. } => body = left,
-            SetExpr::Query(inner) => body = inner.body.as_ref(),
-            SetExpr::Select(select) => {
-                for item in &select.projection {
-                    let name = match item {
-                        SelectItem::UnnamedExpr(expr) => display_name(expr),
-                        SelectItem::ExprWithAlias { alias, .. } => alias.value.clone(),
-                        _ => continue,
-                    };
-                    names.entry(name.to_lowercase()).or_insert(name);
-                }
-                return names;
-            }
-            _ => return names,
-        }
-    }
-}
-
-/// The name of an unnamed column: the last part of a name, else the expression's text.
-fn display_name(expr: &Expr) -> String {
-    match expr {
-        Expr::Identifier(ident) => ident.value.clone(),
-        Expr::CompoundIdentifier(parts) => parts.last().map(|part| part.value.clone()).unwrap_or_default(),
-        Expr::Nested(inner) => display_name(inner),
-        Expr::Value(value) => match &value.value {
-            Value::SingleQuotedString(text) => text.clone(),
-            Value::Boolean(truth) => truth.to_string(),
-            other => other.to_string(),
-        },
-        Expr::BinaryOp { left, op, right } => format!("({} {op} {})", display_name(left), display_name(right)),
-        Expr::UnaryOp { op: UnaryOperator::Minus, expr } => match number(expr) {
-            Some(digits) => format!("-{digits}"),
-            None => format!("(- {})", display_name(expr)),
-        },
-        Expr::Function(function) => function_name(function),
-        other => other.to_string(),
-    }
-}
-
-fn function_name(function: &Function) -> String {
-    let name = function.name.to_string().to_lowercase();
-    let FunctionArguments::List(list) = &function.args else { return format!("{name}()") };
-    let arguments: Vec<String> = list
-        .args
-        .iter()
-        .map(|argument| match argument {
-            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => display_name(expr),
-            FunctionArg::Unnamed(FunctionArgExpr::Wildcard) if name == "count" => "1".to_owned(),
-            other => other.to_string(),
-        })
-        .collect();
-    if (name == CAST || name == TRY_CAST) && arguments.len() == 2 {
-        // A typed literal such as `1L` or a parameter is shown as its value.
-        let literal = matches!(&list.args[0], FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(_))));
-        return if literal { arguments[0].clone() } else { format!("CAST({} AS {})", arguments[0], arguments[1]) };
-    }
-    let distinct = if list.duplicate_treatment.is_some() { "DISTINCT " } else { "" };
-    format!("{name}({distinct}{})", arguments.join(", "))
 }

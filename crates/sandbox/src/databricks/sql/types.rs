@@ -85,7 +85,7 @@ pub(crate) fn parse_type(parser: &mut Parser<'_>) -> Result<DataType, ParserErro
     })
 }
 
-/// The words by which [`is_unsupported_type`] knows its own refusal after sqlparser has carried it.
+/// The words by which [`refused_type`] knows the refusal after sqlparser has carried it.
 const REFUSED: &str = "unsupported data type ";
 
 fn unsupported_type(name: &str) -> String {
