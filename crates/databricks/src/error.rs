@@ -194,10 +194,6 @@ fn classify(status: u16, wish: bool, said: &Said) -> (ErrorKind, What) {
         return (ErrorKind::Unauthenticated, Permanent);
     }
     // A gateway's own word: what stands behind it did not see the request.
-    // A full disk goes by the name of an internal error.
-    if status == 507 {
-        return (ErrorKind::ResourceExhausted, Permanent);
-    }
     if status == 429 || (status == 503 && wish) {
         return (if status == 429 { ErrorKind::RateLimited } else { ErrorKind::Unavailable }, Throttled);
     }

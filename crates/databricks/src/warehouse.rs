@@ -87,7 +87,6 @@ impl Warehouse for DatabricksWarehouse {
     }
 
     async fn submit(&self, request: StatementRequest) -> Result<StatementHandle> {
-        self.0.statements.check_open()?;
         self.0.statements.submit(request).await
     }
 

@@ -225,6 +225,16 @@ mod tests {
     }
 
     #[test]
+    fn a_row_of_another_width_is_an_error() {
+        let schema =
+            Arc::new(Schema::new(vec![Field::new("a", DataType::Int32, true), Field::new("b", DataType::Int32, true)]));
+        for row in [json!(["1"]), json!(["1", "2", "3"]), json!([])] {
+            let rows = [vec![json!("1"), json!("2")], row.as_array().unwrap().clone()];
+            assert_eq!(batch(&rows, &schema).unwrap_err().context("columns"), Some("2"));
+        }
+    }
+
+    #[test]
     fn a_cell_that_does_not_fit_is_an_error_that_names_the_column_and_not_the_value() {
         for (spelling, cell) in [
             ("TINYINT", json!("128")),

@@ -41,6 +41,40 @@ async fn a_missing_chunk_is_an_error_not_a_short_result() {
     );
 }
 
+#[tokio::test]
+async fn another_chunk_than_was_asked_for_is_not_taken_for_it() {
+    let bench = Bench::new().await;
+    let mut answer = in_line(&[("n", "BIGINT")], json!([["1"]]));
+    answer["manifest"]["total_row_count"] = json!(2);
+    answer["result"]["next_chunk_index"] = json!(1);
+    bench.answers(answer);
+    let other = json!({ "chunk_index": 2, "data_array": [["3"]] });
+    bench.server.once("GET", &statement("/result/chunks/1"), Answer::json(other));
+    let error = bench.warehouse.query("select n").await.unwrap().collect_batches().await.unwrap_err();
+    assert_eq!((error.kind(), error.context("asked")), (ErrorKind::Protocol, Some("1")));
+}
+
+#[tokio::test]
+async fn a_result_in_a_form_that_was_not_asked_for_is_refused() {
+    let bench = Bench::new().await;
+    let mut answer = in_line(&[("n", "BIGINT")], json!([]));
+    answer["result"] = json!({ "attachment": "QVJST1cx" });
+    bench.answers(answer);
+    let error = bench.warehouse.query("select n").await.unwrap_err();
+    assert_eq!((error.kind(), error.statement_id()), (ErrorKind::Protocol, Some("01ab")));
+}
+
+#[tokio::test]
+async fn columns_stand_where_their_position_says() {
+    let bench = Bench::new().await;
+    let mut answer = in_line(&[("first", "INT"), ("second", "STRING")], json!([["1", "x"]]));
+    answer["manifest"]["schema"]["columns"].as_array_mut().unwrap().reverse();
+    bench.answers(answer);
+    let batches = bench.warehouse.query("select").await.unwrap().collect_batches().await.unwrap();
+    let names: Vec<_> = batches[0].schema().fields().iter().map(|field| field.name().clone()).collect();
+    assert_eq!(names, ["first", "second"]);
+}
+
 #[derive(Debug, Deserialize, PartialEq)]
 struct Row {
     id: i64,

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use twinhouse_core::{Effect, Error, ErrorKind, Result};
 use twinhouse_testkit::Answer;
 use twinhouse_warehouse_api::{
-    BatchStream, BulkReport, LoadRequest, LoadToken, Progress, TableRef, Warehouse as _, WarehouseExt as _,
+    BatchStream, BulkReport, CallOptions, LoadRequest, LoadToken, Progress, TableRef, Warehouse as _, WarehouseExt as _,
 };
 
 use crate::bench::{Bench, STAGING, STATEMENTS, Volume, counted, failed};
@@ -75,7 +75,9 @@ async fn rows_become_parquet_of_the_tables_types_and_one_copy_names_the_files() 
     let staged = Arc::new(Mutex::new(Vec::new()));
     let (seen, files) = (staged.clone(), volume.clone());
     let progress = move |progress: Progress| seen.lock().unwrap().push((progress, files.names().len()));
-    let request = request(vec![rows(0..1500), rows(1500..3000)]).with_target_file_bytes(1).with_progress(progress);
+    let labelled = CallOptions::default().with_label("nightly");
+    let request = request(vec![rows(0..1500), rows(1500..3000)]).with_options(labelled);
+    let request = request.with_target_file_bytes(1).with_progress(progress);
     let report = bench.warehouse.load(request).await.unwrap();
     assert_eq!((report.rows, report.files, report.replayed), (3000, 3, false));
 
@@ -91,6 +93,7 @@ async fn rows_become_parquet_of_the_tables_types_and_one_copy_names_the_files() 
                   FILES = ('part-00000.parquet', 'part-00001.parquet', 'part-00002.parquet')"
         )]
     );
+    assert_eq!(bench.asked("POST", STATEMENTS)[0].json()["query_tags"][0]["value"], "nightly");
     let last = *staged.lock().unwrap().last().unwrap();
     assert_eq!((last.0.rows, last.0.files, last.0.bytes), (3000, 3, report.bytes));
 

@@ -207,6 +207,35 @@ async fn a_call_that_runs_out_of_time_is_asynchronous_and_is_cancelled() {
 }
 
 #[tokio::test]
+async fn the_service_waits_well_within_the_time_of_the_request_and_of_the_call() {
+    let seconds = Duration::from_secs;
+    for (wait, request, call, sent) in [
+        (None, None, None, "10s"),
+        (Some(seconds(30)), None, None, "30s"),
+        (Some(seconds(50)), Some(seconds(40)), None, "20s"),
+        (None, Some(seconds(8)), None, "0s"),
+        (None, None, Some(seconds(12)), "6s"),
+        (None, None, Some(seconds(9)), "0s"),
+        (Some(Duration::ZERO), None, None, "0s"),
+    ] {
+        let bench = Bench::with(|mut builder| {
+            if let Some(wait) = wait {
+                builder = builder.wait(wait);
+            }
+            if let Some(request) = request {
+                builder = builder.timeout(request);
+            }
+            builder
+        })
+        .await;
+        bench.answers(one());
+        let options = call.map_or_else(CallOptions::default, |call| CallOptions::default().with_timeout(call));
+        bench.warehouse.execute(StatementRequest::read("select 1").with_options(options)).await.unwrap();
+        assert_eq!(bench.asked("POST", STATEMENTS)[0].json()["wait_timeout"], sent);
+    }
+}
+
+#[tokio::test]
 async fn a_statement_is_found_again_and_letting_go_of_it_changes_nothing() {
     let bench = Bench::new().await;
     bench.server.always("GET", &statement(""), Answer::json(one()));
