@@ -42,7 +42,7 @@ impl Ground {
         let breakable = Breakable::take().await;
         let (warehouse, scratch): (Arc<dyn Warehouse>, Scratch) = match front {
             Front::Databricks => {
-                (Arc::new(databricks_of(breakable.sandbox).await.expect("a workspace")), OnDatabricks.scratch())
+                (Arc::new(databricks_of(breakable.sandbox).await.expect("a workspace")), OnDatabricks::LINKS.scratch())
             }
             _ => (Arc::new(redshift_of(breakable.sandbox).await.expect("a cluster")), OnRedshift::default().scratch()),
         };
@@ -112,11 +112,11 @@ async fn insert_meets(front: Front, kind: FaultKind) {
 }
 
 /// A query that meets a fault gives what it gives without one: it may be repeated.
-async fn query_meets(front: Front, rule: impl Fn(FaultRule) -> FaultRule, kind: FaultKind, rows: u64) {
+async fn query_meets(front: Front, rule: FaultRule, rows: u64) {
     let ground = Ground::new(front).await;
-    let fault = ground.schedule(rule(FaultRule::new(front, kind)));
+    let fault = ground.schedule(rule);
     let query = match front {
-        Front::Databricks => OnDatabricks.rows_query(rows),
+        Front::Databricks => OnDatabricks::LINKS.rows_query(rows),
         _ => OnRedshift::default().rows_query(rows),
     };
     let sql = format!("select i /* meets_fault */ from ({query}) as q order by i");
@@ -184,16 +184,8 @@ mod databricks {
 
     const HERE: Front = Front::Databricks;
 
-    fn submit(rule: FaultRule) -> FaultRule {
-        rule.with_sql("meets_fault")
-    }
-
     fn poll(rule: FaultRule) -> FaultRule {
         rule.with_method("GET").with_path(SUBMIT)
-    }
-
-    fn link(rule: FaultRule) -> FaultRule {
-        rule.with_method("GET").with_path("/links/")
     }
 
     fn copy(kind: FaultKind) -> FaultRule {
@@ -215,16 +207,16 @@ mod databricks {
         an_insert_whose_answer_breaks_off: insert_meets(HERE, FaultKind::Truncated);
         an_insert_whose_connection_dies: insert_meets(HERE, FaultKind::DropIdle);
 
-        a_query_that_is_throttled: query_meets(HERE, submit, FaultKind::Throttled { retry_after: None }, 100);
+        a_query_that_is_throttled: query_meets(HERE, FaultRule::databricks(FaultKind::Throttled { retry_after: None }).with_sql("meets_fault"), 100);
         a_query_that_failed_after: submission_meets(FaultKind::Unavailable { when: When::After, retry_after: None });
         a_query_reset: submission_meets(FaultKind::Reset { when: When::After });
         a_query_whose_answer_breaks_off: submission_meets(FaultKind::Truncated);
-        a_result_whose_link_ran_out: query_meets(HERE, link, FaultKind::ExpiredLink, 200_000);
-        a_result_whose_links_all_ran_out: query_meets(HERE, |rule| link(rule).times(3), FaultKind::ExpiredLink, 200_000);
-        a_result_that_breaks_off: query_meets(HERE, link, FaultKind::Truncated, 200_000);
-        a_result_that_is_reset: query_meets(HERE, link, FaultKind::Reset { when: When::Before }, 200_000);
-        a_result_that_is_not_there_yet: query_meets(HERE, link, FaultKind::Unavailable { when: When::Before, retry_after: None }, 200_000);
-        a_result_that_trickles: query_meets(HERE, link, FaultKind::Slow { pause: Duration::from_millis(50) }, 200_000);
+        a_result_whose_link_ran_out: query_meets(HERE, FaultRule::links(FaultKind::ExpiredLink), 200_000);
+        a_result_whose_links_all_ran_out: query_meets(HERE, FaultRule::links(FaultKind::ExpiredLink).times(3), 200_000);
+        a_result_that_breaks_off: query_meets(HERE, FaultRule::links(FaultKind::Truncated), 200_000);
+        a_result_that_is_reset: query_meets(HERE, FaultRule::links(FaultKind::Reset { when: When::Before }), 200_000);
+        a_result_that_is_not_there_yet: query_meets(HERE, FaultRule::links(FaultKind::Unavailable { when: When::Before, retry_after: None }), 200_000);
+        a_result_that_trickles: query_meets(HERE, FaultRule::links(FaultKind::Slow { pause: Duration::from_millis(50) }), 200_000);
 
         a_load_whose_upload_is_throttled: load_meets(HERE, upload(FaultKind::Throttled { retry_after: None }));
         a_load_whose_upload_is_reset: load_meets(HERE, upload(FaultKind::Reset { when: When::After }));
@@ -241,7 +233,8 @@ mod databricks {
     async fn a_status_that_cannot_be_asked_for_is_asked_for_again() {
         let ground = Ground::new(HERE).await;
         for kind in [FaultKind::Unavailable { when: When::Before, retry_after: None }, FaultKind::Truncated] {
-            let handle = ground.warehouse.submit(OnDatabricks.rows_query(300_000).into()).await.expect("a statement");
+            let handle =
+                ground.warehouse.submit(OnDatabricks::LINKS.rows_query(300_000).into()).await.expect("a statement");
             let id = handle.detach();
             let fault = ground.schedule(poll(FaultRule::databricks(kind)).with_path(id.as_str()));
             let rows = ground.warehouse.attach(&id).await.expect("a handle").stream().await.expect("a result");
@@ -257,8 +250,8 @@ mod redshift {
 
     const HERE: Front = Front::Redshift;
 
-    fn statement(rule: FaultRule) -> FaultRule {
-        rule.with_sql("meets_fault")
+    fn statement(kind: FaultKind) -> FaultRule {
+        FaultRule::redshift(kind).with_sql("meets_fault")
     }
 
     fn copy(kind: FaultKind) -> FaultRule {
@@ -276,9 +269,9 @@ mod redshift {
         an_insert_in_conflict: insert_meets(HERE, FaultKind::SerializationConflict);
         an_insert_whose_connection_dies: insert_meets(HERE, FaultKind::DropIdle);
 
-        a_query_whose_backend_is_killed: query_meets(HERE, statement, FaultKind::KillBackend, 100);
-        a_query_reset: query_meets(HERE, statement, FaultKind::Reset { when: When::Before }, 100);
-        a_query_whose_connection_dies: query_meets(HERE, statement, FaultKind::DropIdle, 100);
+        a_query_whose_backend_is_killed: query_meets(HERE, statement(FaultKind::KillBackend), 100);
+        a_query_reset: query_meets(HERE, statement(FaultKind::Reset { when: When::Before }), 100);
+        a_query_whose_connection_dies: query_meets(HERE, statement(FaultKind::DropIdle), 100);
 
         a_load_whose_upload_is_throttled: load_meets(HERE, upload(FaultKind::Throttled { retry_after: None }));
         a_load_whose_upload_is_reset: load_meets(HERE, upload(FaultKind::Reset { when: When::After }));

@@ -50,11 +50,22 @@ pub(crate) async fn redshift_of(sandbox: &Sandbox) -> Result<RedshiftWarehouse> 
 
 /// The Databricks workspace of the sandbox.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct OnDatabricks;
+pub(crate) struct OnDatabricks {
+    name: &'static str,
+    route: ResultRoute,
+    /// How long the server holds back its answer to a submission. `None`: as long as it does by default, 10 s, and a
+    /// slow query has no id before.
+    wait: Option<Duration>,
+}
 
-/// The same, with results inside the answers.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct OnDatabricksInline;
+impl OnDatabricks {
+    /// Results behind links, ids at once.
+    pub(crate) const LINKS: Self = Self { name: "databricks", route: ResultRoute::Links, wait: Some(Duration::ZERO) };
+    /// Results inside the answers.
+    pub(crate) const INLINE: Self = Self { name: "databricks inline", route: ResultRoute::Inline, ..Self::LINKS };
+    /// As the client does unless told otherwise.
+    pub(crate) const WAITING: Self = Self { name: "databricks waiting", wait: None, ..Self::LINKS };
+}
 
 /// The Redshift cluster of the sandbox.
 #[derive(Debug, Default)]
@@ -66,11 +77,15 @@ pub(crate) struct OnRedshift {
 #[async_trait]
 impl Fixture for OnDatabricks {
     fn name(&self) -> &str {
-        "databricks"
+        self.name
     }
 
     async fn warehouse(&self) -> Result<Arc<dyn Warehouse>> {
-        Ok(Arc::new(databricks_of(Sandbox::shared().await?).await?))
+        let mut builder = databricks_builder(Sandbox::shared().await?.databricks().await?).result_route(self.route);
+        if let Some(wait) = self.wait {
+            builder = builder.wait(wait);
+        }
+        Ok(Arc::new(DatabricksWarehouse::new(builder.build()?)?))
     }
 
     fn scratch(&self) -> Scratch {
@@ -94,35 +109,6 @@ impl Fixture for OnDatabricks {
 
     fn secrets(&self) -> Vec<String> {
         databricks_secrets()
-    }
-}
-
-#[async_trait]
-impl Fixture for OnDatabricksInline {
-    fn name(&self) -> &str {
-        "databricks inline"
-    }
-
-    async fn warehouse(&self) -> Result<Arc<dyn Warehouse>> {
-        let access = Sandbox::shared().await?.databricks().await?;
-        let config = databricks_builder(access).result_route(ResultRoute::Inline).build()?;
-        Ok(Arc::new(DatabricksWarehouse::new(config)?))
-    }
-
-    fn scratch(&self) -> Scratch {
-        OnDatabricks.scratch()
-    }
-
-    fn rows_query(&self, rows: u64) -> String {
-        OnDatabricks.rows_query(rows)
-    }
-
-    fn slow_query(&self, marker: &str) -> String {
-        OnDatabricks.slow_query(marker)
-    }
-
-    async fn is_running(&self, marker: &str) -> Option<bool> {
-        OnDatabricks.is_running(marker).await
     }
 }
 

@@ -103,7 +103,7 @@ pub(super) async fn too_many_parameters_are_refused(cx: &Context<'_>) -> CaseRes
     // A warehouse that knows no limit has nothing to refuse; that it takes many is another case.
     let Some(most) = cx.can().max_parameters else { return Ok(()) };
     let names: Vec<_> = (0..=most).map(|n| format!(":p{n}")).collect();
-    let params = (0..=most).fold(Params::new(), |all, n| all.bind(format!("p{n}"), n as i64));
+    let params: Params = (0..=most).map(|n| (format!("p{n}"), n as i64)).collect();
     let request =
         StatementRequest::read(format!("select 1 as a where 1 in ({})", names.join(", "))).with_params(params);
     let error = refused(cx.warehouse().query(request).await);
