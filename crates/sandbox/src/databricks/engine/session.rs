@@ -15,7 +15,7 @@ use deltalake::delta_datafusion::planner::DeltaPlanner;
 use super::yielding::Yielding;
 use crate::databricks::{
     error::SqlResult,
-    sql::{Arithmetic, Spelling, SqlTypes, scalar_functions},
+    sql::{Arithmetic, Spelling, SqlTypes, scalar_functions, sum},
 };
 
 /// The state from which each statement's session is made.
@@ -50,7 +50,13 @@ pub(super) fn base_state() -> SessionState {
         .values()
         .filter(|known| !named(known.name()) && !known.aliases().iter().any(|alias| named(alias)));
     let functions: Vec<_> = kept.cloned().chain(own.iter().cloned()).collect();
-    SessionStateBuilder::new_from_existing(state).with_expr_planners(planners).with_scalar_functions(functions).build()
+    let aggregates = state.aggregate_functions().values().filter(|known| known.name() != "sum").cloned();
+    let aggregates: Vec<_> = aggregates.chain([sum()]).collect();
+    SessionStateBuilder::new_from_existing(state)
+        .with_aggregate_functions(aggregates)
+        .with_expr_planners(planners)
+        .with_scalar_functions(functions)
+        .build()
 }
 
 /// A session that sees no tables yet.

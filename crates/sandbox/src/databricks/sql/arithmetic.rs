@@ -13,6 +13,8 @@ use datafusion::{
     sql::sqlparser::ast::BinaryOperator,
 };
 
+use crate::databricks::error::SqlError;
+
 use super::{
     decimal::{self, Op},
     udf::{self, Kind},
@@ -29,6 +31,9 @@ impl ExprPlanner for Arithmetic {
         };
         Ok(match expr.op {
             BinaryOperator::Plus => arithmetic(expr, Kind::Add, Op::Add, &left, &right),
+            BinaryOperator::Minus if left == DataType::Date32 && right == DataType::Date32 => {
+                return Err(SqlError::unsupported("an INTERVAL between two dates; `datediff` counts the days").into());
+            }
             BinaryOperator::Minus => arithmetic(expr, Kind::Subtract, Op::Subtract, &left, &right),
             BinaryOperator::Multiply => arithmetic(expr, Kind::Multiply, Op::Multiply, &left, &right),
             BinaryOperator::Divide => divide(expr, &left, &right),

@@ -146,7 +146,7 @@ pub(super) fn rewrite_call(function: &mut Function, context: &CallContext<'_>) -
     let name = ident.value.to_lowercase();
     rename(function, &name);
     if LITERAL_NUMBERS.contains(&name.as_str()) {
-        for argument in arguments_mut(function) {
+        for argument in arguments_mut(function).skip(usize::from(name != "ntile" && name != "chr")) {
             *argument = plain_number(argument);
         }
     }

@@ -14,6 +14,7 @@ mod names;
 mod params;
 mod parser;
 mod rewrite;
+mod sum;
 mod text;
 mod types;
 mod udf;
@@ -31,6 +32,7 @@ pub(crate) use self::{
     params::{Parameter, Parameters},
     parser::parse,
     rewrite::{DUPLICATE, Rewriter, TableUse, display_names, find_tables, relation_name},
+    sum::sum,
     types::{SqlTypes, arrow_of_delta, delta_type_text},
     udf::{cast_to_type, fit_length, not_null, scalar_functions},
 };

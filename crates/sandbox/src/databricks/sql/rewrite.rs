@@ -138,6 +138,9 @@ impl VisitorMut for Rewriter<'_> {
                 Ok(None) => {}
                 Err(error) => return ControlFlow::Break(error),
             },
+            Expr::UnaryOp { op: UnaryOperator::Minus, expr: value } => {
+                *expr = call("__negate", vec![value.as_ref().clone()])
+            }
             Expr::Substring { expr: text, substring_from, substring_for, .. } => {
                 let mut arguments = vec![text.as_ref().clone()];
                 arguments

@@ -50,6 +50,7 @@ pub(super) enum Kind {
     RaiseError,
     NotNull,
     FitLength,
+    Negate,
 }
 
 /// Those that can be called by name.
@@ -68,6 +69,7 @@ const NAMED: &[Kind] = &[
     Kind::Unbase64,
     Kind::DateFormat,
     Kind::RaiseError,
+    Kind::Negate,
 ];
 
 impl Kind {
@@ -98,6 +100,7 @@ impl Kind {
             Self::RaiseError => "raise_error",
             Self::NotNull => "__not_null",
             Self::FitLength => "__fit_length",
+            Self::Negate => "__negate",
         }
     }
 
@@ -134,7 +137,7 @@ impl Kind {
             },
             Self::Unhex | Self::Unbase64 => DataType::Binary,
             Self::RaiseError => DataType::Null,
-            Self::NotNull => first.clone(),
+            Self::NotNull | Self::Negate => first.clone(),
             Self::FitLength => DataType::Utf8,
         })
     }
@@ -210,6 +213,7 @@ impl Kind {
                 let text = format!("NOT NULL constraint violated for column: {}.", names.as_string::<i32>().value(0));
                 Err(SqlError::new("DELTA_NOT_NULL_CONSTRAINT_VIOLATED", "23502", text))
             }
+            Self::Negate => checked(numeric::neg(argument(0)?)),
             Self::FitLength => {
                 let texts = cast_array(argument(0)?, &DataType::Utf8, false)?;
                 let declared = cast_array(argument(1)?, &DataType::Utf8, false)?;
@@ -241,7 +245,7 @@ fn checked(result: Result<ArrayRef, ArrowError>) -> SqlResult<ArrayRef> {
     })
 }
 
-fn overflow() -> SqlError {
+pub(super) fn overflow() -> SqlError {
     SqlError::new(
         "ARITHMETIC_OVERFLOW",
         "22003",

@@ -42,10 +42,28 @@ async fn arithmetic_is_that_of_databricks() {
         ["q DECIMAL(23,13)"]
     );
     assert_eq!(one("0.1 + 0.2").await, "0.3");
+    assert_eq!(one("sum(c), sum(-c) FROM VALUES (1), (NULL), (2) AS v(c)").await, "3|-3");
+    assert_eq!(one("sum(c) FROM VALUES (1) AS v(c) WHERE c > 1").await, "NULL");
+    let running = "SELECT sum(c) OVER (ORDER BY c ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS s FROM VALUES (1), (2), (4) AS v(c) ORDER BY c";
+    assert_eq!(world.rows(running).await, ["1", "3", "6"]);
+    assert_eq!(world.columns("SELECT round(25, -1) AS r").await, ["r INT"]);
     assert_eq!(one("'a' || 1 || NULL, concat('a', 'b'), concat('a', NULL)").await, "NULL|ab|NULL");
     for (sql, class, state) in [
         ("2147483647 + 1", "ARITHMETIC_OVERFLOW", "22003"),
         ("9223372036854775807L * 2", "ARITHMETIC_OVERFLOW", "22003"),
+        ("sum(c) FROM VALUES (9223372036854775807L), (1L) AS v(c)", "ARITHMETIC_OVERFLOW", "22003"),
+        (
+            "k, sum(c) FROM VALUES (1, 9223372036854775807L), (1, 1L) AS v(k, c) GROUP BY k",
+            "ARITHMETIC_OVERFLOW",
+            "22003",
+        ),
+        (
+            "sum(c) FROM VALUES (99999999999999999999999999999999999999BD), (1BD) AS v(c)",
+            "ARITHMETIC_OVERFLOW",
+            "22003",
+        ),
+        ("-c FROM VALUES (-2147483648) AS v(c)", "ARITHMETIC_OVERFLOW", "22003"),
+        ("DATE '2024-02-01' - DATE '2024-01-01'", "UNSUPPORTED_FEATURE", "0A000"),
         ("1 / 0", "DIVIDE_BY_ZERO", "22012"),
         ("1.0 / 0", "DIVIDE_BY_ZERO", "22012"),
         ("1 DIV 0", "DIVIDE_BY_ZERO", "22012"),
