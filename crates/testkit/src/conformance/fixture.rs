@@ -40,6 +40,11 @@ pub trait Fixture: fmt::Debug + Send + Sync {
         None
     }
 
+    /// A URL prefix that the warehouse can write files under; wanted where it unloads.
+    fn unload_prefix(&self) -> Option<String> {
+        None
+    }
+
     /// Texts that must never be printed: the token or password this fixture connects with.
     fn secrets(&self) -> Vec<String> {
         Vec::new()

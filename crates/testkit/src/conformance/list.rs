@@ -139,6 +139,10 @@ macro_rules! __conformance_cases {
                 a_declared_length_is_kept [Load],
                 nanoseconds_are_refused_rather_than_cut [Load],
             }
+            unload {
+                unloaded_rows_are_counted [Unload],
+                a_query_that_fails_is_not_unloaded [Unload],
+            }
             merge {
                 an_upsert_updates_and_inserts [Merge],
                 an_upsert_again_changes_nothing_more [Merge],

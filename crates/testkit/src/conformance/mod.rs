@@ -69,6 +69,7 @@ mod results;
 mod session;
 mod tables;
 mod transactions;
+mod unload;
 mod values;
 
 pub use batch::{column, table_batch};

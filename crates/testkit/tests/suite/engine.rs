@@ -74,6 +74,10 @@ impl Fixture for Engine {
         Some(self.warehouse.running().iter().any(|statement| statement.sql().contains(marker)))
     }
 
+    fn unload_prefix(&self) -> Option<String> {
+        Some("memory://unloaded".to_owned())
+    }
+
     fn secrets(&self) -> Vec<String> {
         vec![crate::mutant::SECRET.to_owned()]
     }

@@ -5,7 +5,7 @@ use twinhouse_testkit::conformance::{CASES, Outcome};
 use crate::{engine::Engine, mutant::Mutation};
 
 /// Themes that the engine of these tests runs in full.
-const WHOLE: [&str; 4] = ["load_columns", "merge", "cancel", "session"];
+const WHOLE: [&str; 5] = ["load_columns", "unload", "merge", "cancel", "session"];
 
 /// What it does not know: SQL beyond one row of values, or whole tables in order.
 const BEYOND: [&str; 14] = [

@@ -31,5 +31,5 @@ async fn what_is_done_without_a_promise_fails() {
         // It is done, or fails for another reason than that it was not promised.
         assert!(message.contains("is not promised"), "{first:?}: {message}");
     }
-    assert!(needs.len() >= 6, "{needs:?}");
+    assert!(needs.len() >= 8, "{needs:?}");
 }
