@@ -13,3 +13,8 @@ pub use twinhouse_databricks as databricks;
 #[cfg(feature = "redshift")]
 pub use twinhouse_redshift as redshift;
 pub use twinhouse_warehouse_api::*;
+
+/// The project's front page, so that its example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct FrontPage;
