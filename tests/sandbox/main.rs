@@ -3,6 +3,8 @@
 mod arrows;
 mod bad_input;
 mod conformance;
+mod delta;
 mod faults;
 mod fixtures;
+mod redshift;
 mod secrets;

@@ -98,6 +98,7 @@ impl Warehouse for DatabricksWarehouse {
     async fn load(&self, request: LoadRequest) -> Result<BulkReport> {
         self.0.statements.check_open()?;
         let loader = self.loader("cannot load: no staging place is configured")?;
+        request.check(&self.capabilities(), BACKEND)?;
         let limit = request.options().timeout;
         bounded(limit, "load", Box::pin(loader.load(request))).await
     }

@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use twinhouse_core::{Error, Result};
 use twinhouse_warehouse_api::{
-    BulkReport, Capabilities, LoadRequest, MergeReport, MergeRequest, StatementHandle, StatementId, StatementRequest,
-    TableFilter, TableInfo, TableRef, Transaction, TransactionOptions, UnloadRequest, Warehouse, WarehouseInfo,
+    BulkReport, Capabilities, LoadMode, LoadRequest, MergeReport, MergeRequest, StatementHandle, StatementId,
+    StatementRequest, TableFilter, TableInfo, TableRef, Transaction, TransactionOptions, UnloadRequest, Warehouse,
+    WarehouseInfo,
 };
 
 use crate::{
@@ -92,6 +93,9 @@ impl Warehouse for RedshiftWarehouse {
 
     async fn load(&self, request: LoadRequest) -> Result<BulkReport> {
         self.0.check_open()?;
+        if *request.mode() != LoadMode::Append {
+            request.check(&self.capabilities(), "redshift")?;
+        }
         load::load(&self.0, request).await
     }
 

@@ -10,6 +10,8 @@ pub use twinhouse_auth as auth;
 pub use twinhouse_core::{Effect, Error, ErrorKind, Fault, FaultClass, Report, Result, Secret, resilience, telemetry};
 #[cfg(feature = "databricks")]
 pub use twinhouse_databricks as databricks;
+#[cfg(feature = "delta")]
+pub use twinhouse_delta as delta;
 #[cfg(feature = "redshift")]
 pub use twinhouse_redshift as redshift;
 pub use twinhouse_warehouse_api::*;

@@ -6,6 +6,8 @@ use twinhouse_core::{Error, ErrorKind, Result};
 
 use crate::{
     batches::BatchStream,
+    capability::Capabilities,
+    expression::Expression,
     statement::{CallOptions, StatementRequest},
     table::TableRef,
 };
@@ -70,7 +72,29 @@ impl Progress {
 /// Called as a bulk operation goes on; it must not block.
 pub type ProgressFn = Arc<dyn Fn(Progress) + Send + Sync>;
 
-/// Rows to append to a table, exactly once.
+/// What a load does with the rows that are there.
+///
+/// Whatever the mode, readers see the table before or after the load, never between: one commit.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub enum LoadMode {
+    /// They stay.
+    #[default]
+    Append,
+    /// All of them give way to the new ones.
+    Overwrite,
+    /// Those for which the predicate holds give way. A new row for which it does not hold is refused, and nothing is
+    /// changed.
+    ReplaceWhere(Expression),
+    /// Those in the partitions that the new rows touch give way.
+    ReplacePartitions,
+    /// The table must not exist: it is made with the columns of the rows.
+    Create,
+    /// A table of that name gives way to one with the columns of the rows.
+    CreateOrReplace,
+}
+
+/// Rows to put into a table, exactly once.
 ///
 /// Columns are matched by name; a table column that the batches lack becomes its default or null. Everything is
 /// checked against the table before anything is sent.
@@ -78,6 +102,7 @@ pub struct LoadRequest {
     table: TableRef,
     batches: BatchStream,
     token: LoadToken,
+    mode: LoadMode,
     options: CallOptions,
     target_file_bytes: usize,
     progress: Option<ProgressFn>,
@@ -93,10 +118,18 @@ impl LoadRequest {
             table,
             batches,
             token,
+            mode: LoadMode::Append,
             options: CallOptions::default(),
             target_file_bytes: Self::DEFAULT_FILE_BYTES,
             progress: None,
         }
+    }
+
+    /// Says what becomes of the rows that are there.
+    #[must_use]
+    pub fn with_mode(mut self, mode: LoadMode) -> Self {
+        self.mode = mode;
+        self
     }
 
     /// Replaces the call options.
@@ -130,6 +163,27 @@ impl LoadRequest {
         &self.token
     }
 
+    /// What becomes of the rows that are there.
+    pub fn mode(&self) -> &LoadMode {
+        &self.mode
+    }
+
+    /// Refuses a mode that the warehouse does not have, before anything is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] naming the mode.
+    pub fn check(&self, can: &Capabilities, backend: &'static str) -> Result<()> {
+        let (promised, wish) = match self.mode {
+            LoadMode::Append => (can.load, "cannot load: no staging place is configured"),
+            LoadMode::Overwrite => (can.load_overwrite, "cannot overwrite a table by a load"),
+            LoadMode::ReplaceWhere(_) => (can.load_replace_where, "cannot replace the rows of a predicate by a load"),
+            LoadMode::ReplacePartitions => (can.load_replace_partitions, "cannot replace partitions by a load"),
+            LoadMode::Create | LoadMode::CreateOrReplace => (can.load_create, "cannot create a table by a load"),
+        };
+        if promised { Ok(()) } else { Err(Error::unsupported(backend, wish)) }
+    }
+
     /// How.
     pub fn options(&self) -> &CallOptions {
         &self.options
@@ -161,6 +215,7 @@ impl fmt::Debug for LoadRequest {
         f.debug_struct("LoadRequest")
             .field("table", &self.table)
             .field("token", &self.token)
+            .field("mode", &self.mode)
             .field("batches", &self.batches)
             .field("options", &self.options)
             .field("target_file_bytes", &self.target_file_bytes)

@@ -12,6 +12,14 @@ pub struct Capabilities {
     pub attach: bool,
     /// `load` works: a staging place is configured.
     pub load: bool,
+    /// `load` can replace all rows of a table ([`LoadMode::Overwrite`](crate::LoadMode::Overwrite)).
+    pub load_overwrite: bool,
+    /// `load` can replace the rows of a predicate ([`LoadMode::ReplaceWhere`](crate::LoadMode::ReplaceWhere)).
+    pub load_replace_where: bool,
+    /// `load` can replace partitions ([`LoadMode::ReplacePartitions`](crate::LoadMode::ReplacePartitions)).
+    pub load_replace_partitions: bool,
+    /// `load` can make the table ([`LoadMode::Create`](crate::LoadMode::Create) and its like).
+    pub load_create: bool,
     /// `unload` works.
     pub unload: bool,
     /// `merge` works.
@@ -20,6 +28,12 @@ pub struct Capabilities {
     pub merge_delete_matched: bool,
     /// `merge` can delete target rows that the source lacks.
     pub merge_not_matched_by_source: bool,
+    /// `merge` takes several clauses with conditions and set lists of their own ([`MergeRequest::clauses`]).
+    ///
+    /// [`MergeRequest::clauses`]: crate::MergeRequest::clauses
+    pub merge_clauses: bool,
+    /// `merge` can add the source's new columns to the target.
+    pub merge_schema_evolution: bool,
     /// Tables hold lists, maps and structs, and results bring them as Arrow nested types.
     pub nested_types: bool,
     /// Object names keep their case. Where off, names fold to lower case.
@@ -40,10 +54,16 @@ impl Capabilities {
         transactions: false,
         attach: false,
         load: false,
+        load_overwrite: false,
+        load_replace_where: false,
+        load_replace_partitions: false,
+        load_create: false,
         unload: false,
         merge: false,
         merge_delete_matched: false,
         merge_not_matched_by_source: false,
+        merge_clauses: false,
+        merge_schema_evolution: false,
         nested_types: false,
         case_preserving: false,
         max_identifier_bytes: 127,

@@ -4,6 +4,7 @@ mod batches;
 mod bulk;
 mod capability;
 mod dialect;
+mod expression;
 mod ext;
 mod fit;
 mod merge;
@@ -18,12 +19,15 @@ mod wrap;
 
 pub use arrow;
 pub use batches::{BatchStream, Outcome};
-pub use bulk::{BulkReport, FileFormat, LoadRequest, LoadToken, Progress, ProgressFn, UnloadRequest};
+pub use bulk::{BulkReport, FileFormat, LoadMode, LoadRequest, LoadToken, Progress, ProgressFn, UnloadRequest};
 pub use capability::Capabilities;
 pub use dialect::{Bound, DatabricksDialect, Dialect, MarkerStyle, RedshiftDialect};
+pub use expression::Expression;
 pub use ext::WarehouseExt;
 pub use fit::Fit;
-pub use merge::{MergeReport, MergeRequest, MergeSource, WhenMatched};
+pub use merge::{
+    Assignment, Duplicates, MergeAction, MergeClause, MergeReport, MergeRequest, MergeSource, MergeWhen, WhenMatched,
+};
 pub use params::Params;
 pub use rows::RowStream;
 pub use statement::{
@@ -31,7 +35,7 @@ pub use statement::{
     StatementStatus, submit_in_task,
 };
 pub use table::{ColumnInfo, TableFilter, TableInfo, TableKind, TableRef};
-pub use transaction::{Transaction, TransactionOptions};
+pub use transaction::{Isolation, Transaction, TransactionOptions};
 pub use value::{Decimal, Value};
 pub use warehouse::{Warehouse, WarehouseInfo};
 pub use wrap::Traced;

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::{
     batches::BatchStream,
     capability::Capabilities,
+    expression::Expression,
     statement::{CallOptions, StatementRequest},
     table::TableRef,
 };
@@ -36,10 +37,93 @@ pub enum WhenMatched {
     Keep,
 }
 
+/// Which rows a clause of a merge is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MergeWhen {
+    /// Target rows that a source row matches.
+    Matched,
+    /// Source rows that match no target row.
+    NotMatched,
+    /// Target rows that no source row matches.
+    NotMatchedBySource,
+}
+
+/// A column and what it is set to. In the value, `s` is the source row and `t` the target row.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Assignment {
+    /// The target's column.
+    pub column: String,
+    /// Its new value.
+    pub value: Expression,
+}
+
+impl Assignment {
+    /// Sets `column` to `value`.
+    pub fn new(column: impl Into<String>, value: impl Into<Expression>) -> Self {
+        Self { column: column.into(), value: value.into() }
+    }
+}
+
+/// What a clause of a merge does.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum MergeAction {
+    /// Sets these columns.
+    Update(Vec<Assignment>),
+    /// Sets every column that the source has.
+    UpdateAll,
+    /// Deletes the target row.
+    Delete,
+    /// Inserts a row with these columns.
+    Insert(Vec<Assignment>),
+    /// Inserts the source row.
+    InsertAll,
+}
+
+/// One clause of a merge: which rows, on what condition, and what becomes of them.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct MergeClause {
+    /// Which rows.
+    pub when: MergeWhen,
+    /// A further condition over `s` and `t`. Of several clauses, the first whose condition holds is carried out.
+    pub condition: Option<Expression>,
+    /// What becomes of them.
+    pub action: MergeAction,
+}
+
+impl MergeClause {
+    /// A clause without a condition.
+    pub fn new(when: MergeWhen, action: MergeAction) -> Self {
+        Self { when, condition: None, action }
+    }
+
+    /// Adds the condition.
+    #[must_use]
+    pub fn with_condition(mut self, condition: impl Into<Expression>) -> Self {
+        self.condition = Some(condition.into());
+        self
+    }
+}
+
+/// What becomes of source rows that share a key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Duplicates {
+    /// The merge is refused with [`ErrorKind::Conflict`] and nothing is changed.
+    #[default]
+    Refuse,
+    /// Of the rows with one key, the one with the greatest value in this column counts (null is the least); among
+    /// equals, any one.
+    KeepGreatest(String),
+}
+
 /// Rows to merge into a table by key.
 ///
 /// Keys are compared with `=`: a null key matches nothing and is inserted. Two source rows with one key are refused
-/// with [`ErrorKind::Conflict`] and nothing is changed.
+/// with [`ErrorKind::Conflict`] and nothing is changed, unless [`duplicates`](Self::duplicates) says which one counts.
 pub struct MergeRequest {
     /// The table that is changed.
     pub target: TableRef,
@@ -53,6 +137,12 @@ pub struct MergeRequest {
     pub insert_unmatched: bool,
     /// Whether target rows that the source lacks are deleted.
     pub delete_unmatched_by_source: bool,
+    /// If not empty, these clauses in this order take the place of the three wishes above.
+    pub clauses: Vec<MergeClause>,
+    /// What becomes of source rows that share a key.
+    pub duplicates: Duplicates,
+    /// Whether columns that only the source has are added to the target.
+    pub schema_evolution: bool,
     /// How the call is carried out.
     pub options: CallOptions,
 }
@@ -67,6 +157,9 @@ impl MergeRequest {
             when_matched: WhenMatched::Update,
             insert_unmatched: true,
             delete_unmatched_by_source: false,
+            clauses: Vec::new(),
+            duplicates: Duplicates::Refuse,
+            schema_evolution: false,
             options: CallOptions::default(),
         }
     }
@@ -92,6 +185,27 @@ impl MergeRequest {
         self
     }
 
+    /// Carries out these clauses, in this order, instead of the simple wishes.
+    #[must_use]
+    pub fn with_clauses(mut self, clauses: impl IntoIterator<Item = MergeClause>) -> Self {
+        self.clauses = clauses.into_iter().collect();
+        self
+    }
+
+    /// Says what becomes of source rows that share a key.
+    #[must_use]
+    pub fn with_duplicates(mut self, duplicates: Duplicates) -> Self {
+        self.duplicates = duplicates;
+        self
+    }
+
+    /// Adds columns that only the source has to the target.
+    #[must_use]
+    pub fn with_schema_evolution(mut self, evolve: bool) -> Self {
+        self.schema_evolution = evolve;
+        self
+    }
+
     /// Replaces the call options.
     #[must_use]
     pub fn with_options(mut self, options: CallOptions) -> Self {
@@ -111,6 +225,12 @@ impl MergeRequest {
         };
         if !can.merge {
             return Err(Error::unsupported(backend, "cannot merge: no staging place is configured"));
+        }
+        if !self.clauses.is_empty() && !can.merge_clauses {
+            return Err(Error::unsupported(backend, "cannot merge by clauses with conditions and set lists"));
+        }
+        if self.schema_evolution && !can.merge_schema_evolution {
+            return Err(Error::unsupported(backend, "cannot add columns to the target while merging"));
         }
         if self.delete_unmatched_by_source && !can.merge_not_matched_by_source {
             return Err(Error::unsupported(backend, "cannot delete rows that the source lacks"));

@@ -29,12 +29,25 @@ pub trait Transaction: fmt::Debug + Send {
     async fn rollback(self: Box<Self>) -> Result<()>;
 }
 
+/// What a transaction sees of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Isolation {
+    /// As if all transactions ran one after another; one that cannot be so ordered fails at its end.
+    Serializable,
+    /// Everything that was committed when it began.
+    Snapshot,
+}
+
 /// How a transaction is opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TransactionOptions {
     /// Whether writes are refused by the server.
     pub read_only: bool,
+    /// What it sees of others. None: the database's own setting. A level that the service cannot set for one
+    /// transaction is refused by name.
+    pub isolation: Option<Isolation>,
     /// Limits each statement in it. None: no limit.
     pub statement_timeout: Option<Duration>,
     /// A label that the server's own query history shows.
@@ -48,6 +61,13 @@ impl TransactionOptions {
     #[must_use]
     pub fn with_read_only(mut self, read_only: bool) -> Self {
         self.read_only = read_only;
+        self
+    }
+
+    /// Says what it sees of others.
+    #[must_use]
+    pub fn with_isolation(mut self, isolation: Isolation) -> Self {
+        self.isolation = Some(isolation);
         self
     }
 

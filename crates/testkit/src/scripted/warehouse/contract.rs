@@ -67,7 +67,7 @@ impl Warehouse for ScriptedWarehouse {
     }
 
     async fn load(&self, request: LoadRequest) -> Result<BulkReport> {
-        self.refuse(self.can.load, "cannot load")?;
+        request.check(&self.can, self.info.backend)?;
         let lost = self.enter(Call::Load)?;
         let began = Instant::now();
         let (table, token, progress) = (request.table().clone(), request.token().clone(), request.progress().cloned());

@@ -1,0 +1,1 @@
+//! Redshift on the sandbox: what the contract does not reach.
