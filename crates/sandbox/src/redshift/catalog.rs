@@ -3,16 +3,17 @@
 use tokio_postgres::{Client, NoTls};
 use twinhouse_core::{Error, ErrorKind, Result, Secret};
 
-use super::record::Snapshot;
 use crate::postgres::PostgresAddress;
 
 /// Copied for every database.
 const TEMPLATE: &str = "twinhouse_template";
-const CONTENT: [&str; 4] = [
+const CONTENT: &[&str] = &[
     include_str!("catalog/types.sql"),
     include_str!("catalog/functions.sql"),
     include_str!("catalog/layout.sql"),
     include_str!("catalog/views.sql"),
+    include_str!("catalog/activity.sql"),
+    include_str!("catalog/grants.sql"),
 ];
 
 /// Makes what is missing: the template, the users, the databases.
@@ -75,18 +76,8 @@ pub(super) async fn terminate(postgres: &PostgresAddress, pid: i32) -> Result<()
     Ok(())
 }
 
-/// Puts the front's memory where the system views look for it.
-pub(super) async fn write_record(postgres: &PostgresAddress, database: &str, record: &Snapshot) -> Result<()> {
-    let text = serde_json::to_string(record)
-        .map_err(|error| Error::new(ErrorKind::Internal, "the record cannot be written down").with_source(error))?;
-    let admin = connect(postgres, database).await?;
-    // Readers' snapshots must not clash with this.
-    admin.batch_execute("set default_transaction_isolation to 'read committed'").await.map_err(failed)?;
-    admin.execute("select twinhouse.write_record($1::text::json)", &[&text]).await.map_err(failed)?;
-    Ok(())
-}
-
-async fn connect(postgres: &PostgresAddress, database: &str) -> Result<Client> {
+/// A session of the administrator.
+pub(super) async fn connect(postgres: &PostgresAddress, database: &str) -> Result<Client> {
     let (client, connection) = tokio_postgres::Config::new()
         .host_path(&postgres.sockets)
         .port(postgres.port)
@@ -108,7 +99,7 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-fn failed(error: tokio_postgres::Error) -> Error {
+pub(super) fn failed(error: tokio_postgres::Error) -> Error {
     let kind = if error.as_db_error().is_some() { ErrorKind::Internal } else { ErrorKind::Unavailable };
     Error::new(kind, "the engine behind the Redshift front refused").with_source(error)
 }

@@ -27,6 +27,7 @@ use super::{
     session::{Session, answer},
     startup::{Greeted, cancel_at_engine, greet},
     storage::Storage,
+    views::Views,
     wire::Messages,
 };
 use crate::{
@@ -82,6 +83,7 @@ pub(super) struct Shared {
     pub(super) grant: Grant,
     pub(super) faults: Faults,
     pub(super) record: Arc<Record>,
+    views: Views,
     sessions: Mutex<HashMap<i32, Open>>,
 }
 
@@ -117,6 +119,7 @@ impl Front {
             grant: config.grant,
             faults: config.faults,
             record: Arc::default(),
+            views: Views::default(),
             sessions: Mutex::default(),
         });
         let shutdown = config.shutdown.child_token();
@@ -182,8 +185,7 @@ impl Shared {
 
     /// Fills the views over the front's memory.
     pub(super) async fn write_record(&self, database: &str) {
-        let snapshot = self.record.snapshot();
-        if let Err(error) = catalog::write_record(&self.postgres, database, &snapshot).await {
+        if let Err(error) = self.views.fill(&self.postgres, &self.record, database).await {
             tracing::warn!(error = %Chain(&error), "could not fill the system views");
         }
     }
@@ -230,6 +232,7 @@ async fn connection(shared: &Arc<Shared>, tcp: TcpStream, shutdown: &Cancellatio
     let open =
         Open { secret: greeted.secret, engine_secret: greeted.engine_secret, cancelling: Arc::clone(&cancelling) };
     shared.sessions().insert(pid, open);
+    shared.record.open_session(&greeted.asker);
     let registered = Registered { shared, pid };
     let outcome = session(shared, greeted, switch, cancelling, shutdown).await;
     drop(registered);
@@ -283,6 +286,7 @@ async fn session(
         case_sensitive: false,
         query_group: greeted.query_group,
         ids: LastIds::default(),
+        transaction: 0,
         commit_prepared: false,
     };
     let outcome = tokio::select! {

@@ -22,6 +22,7 @@ mod statement;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod views;
 mod wire;
 
 pub(crate) use access::Grant;

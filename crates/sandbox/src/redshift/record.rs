@@ -10,12 +10,14 @@ use serde::Serialize;
 
 /// Older queries are forgotten.
 const KEPT: usize = 10_000;
-const TEXT: usize = 4000;
+/// Of a text, in bytes: four rows of SYS_QUERY_TEXT.
+const TEXT: usize = 16_000;
 
 /// A query, a load or an unload, running or done.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct QueryRecord {
     pub(crate) query_id: i64,
+    pub(crate) transaction_id: i64,
     /// The session's process id.
     pub(crate) session_id: i32,
     pub(crate) username: String,
@@ -29,6 +31,7 @@ pub(crate) struct QueryRecord {
     pub(crate) end_time: Option<i64>,
     pub(crate) error_message: String,
     pub(crate) returned_rows: i64,
+    pub(crate) returned_bytes: i64,
     pub(crate) query_text: String,
 }
 
@@ -71,6 +74,16 @@ pub(crate) struct LoadError {
     pub(crate) error_message: String,
 }
 
+/// A session, open or over.
+#[derive(Clone, Debug, Serialize)]
+struct SessionRecord {
+    session_id: i32,
+    username: String,
+    database_name: String,
+    start_time: i64,
+    end_time: Option<i64>,
+}
+
 /// The front's memory, shared by its sessions.
 #[derive(Debug, Default)]
 pub(crate) struct Record(Mutex<Inner>);
@@ -78,17 +91,40 @@ pub(crate) struct Record(Mutex<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     last_id: i64,
-    queries: VecDeque<QueryRecord>,
-    loads: VecDeque<LoadRecord>,
-    errors: VecDeque<LoadError>,
+    last_transaction: i64,
+    /// Rises with every change.
+    version: u64,
+    queries: VecDeque<Stamped<QueryRecord>>,
+    loads: VecDeque<Stamped<LoadRecord>>,
+    errors: VecDeque<Stamped<LoadError>>,
+    sessions: VecDeque<Stamped<SessionRecord>>,
 }
 
-/// Everything, in the form that the catalog takes.
+/// A row, and the change that made it what it is.
+#[derive(Debug)]
+struct Stamped<T> {
+    version: u64,
+    row: T,
+}
+
+impl Inner {
+    fn stamp<T>(&mut self, row: T) -> Stamped<T> {
+        self.version += 1;
+        Stamped { version: self.version, row }
+    }
+}
+
+/// What has changed since somebody looked last, in the form that the catalog takes.
 #[derive(Debug, Serialize)]
-pub(super) struct Snapshot {
+pub(super) struct Changes {
+    /// Whatever the catalog holds is older than this front.
+    full: bool,
+    /// Queries before this one are forgotten.
+    oldest: i64,
     queries: Vec<QueryRecord>,
     loads: Vec<LoadRecord>,
     errors: Vec<LoadError>,
+    sessions: Vec<SessionRecord>,
 }
 
 /// Who asks.
@@ -110,12 +146,20 @@ impl Record {
     }
 
     /// Remembers that a query began, and gives it its number.
-    pub(super) fn begin(&self, asker: &Asker, label: &str, query_type: &'static str, text: &str) -> i64 {
+    pub(super) fn begin(
+        &self,
+        asker: &Asker,
+        transaction_id: i64,
+        label: &str,
+        query_type: &'static str,
+        text: &str,
+    ) -> i64 {
         let mut inner = self.lock();
         inner.last_id += 1;
         let query_id = inner.last_id;
         let record = QueryRecord {
             query_id,
+            transaction_id,
             session_id: asker.pid,
             username: asker.user.clone(),
             database_name: asker.database.clone(),
@@ -126,8 +170,10 @@ impl Record {
             end_time: None,
             error_message: String::new(),
             returned_rows: 0,
+            returned_bytes: 0,
             query_text: presentable(text),
         };
+        let record = inner.stamp(record);
         inner.queries.push_back(record);
         if inner.queries.len() > KEPT {
             inner.queries.pop_front();
@@ -135,25 +181,38 @@ impl Record {
         query_id
     }
 
+    /// The number of a new transaction.
+    pub(super) fn new_transaction(&self) -> i64 {
+        let mut inner = self.lock();
+        inner.last_transaction += 1;
+        inner.last_transaction
+    }
+
     /// Remembers how it ended.
     pub(super) fn end(&self, query_id: i64, error: Option<(&str, &str)>, rows: i64) {
+        self.change(query_id, |query| query.end(error, rows));
+    }
+
+    /// Remembers how much of it went to the client.
+    pub(super) fn sent(&self, query_id: i64, bytes: i64) {
+        self.change(query_id, |query| query.returned_bytes = bytes);
+    }
+
+    fn change(&self, query_id: i64, change: impl FnOnce(&mut QueryRecord)) {
         let mut inner = self.lock();
+        inner.version += 1;
+        let version = inner.version;
         // Numbers rise in the queue, without gaps.
-        let first = inner.queries.front().map_or(0, |query| query.query_id);
-        let Some(query) = usize::try_from(query_id - first).ok().and_then(|at| inner.queries.get_mut(at)) else {
-            return;
-        };
-        query.end_time = Some(now());
-        query.returned_rows = rows;
-        (query.status, query.error_message) = match error {
-            None => ("success", String::new()),
-            Some(("57014", message)) => ("canceled", message.to_owned()),
-            Some((_, message)) => ("failed", cut(message, 512).to_owned()),
-        };
+        let first = inner.queries.front().map_or(0, |query| query.row.query_id);
+        if let Some(query) = usize::try_from(query_id - first).ok().and_then(|at| inner.queries.get_mut(at)) {
+            change(&mut query.row);
+            query.version = version;
+        }
     }
 
     pub(super) fn load(&self, load: LoadRecord) {
         let mut inner = self.lock();
+        let load = inner.stamp(load);
         inner.loads.push_back(load);
         if inner.loads.len() > KEPT {
             inner.loads.pop_front();
@@ -162,6 +221,7 @@ impl Record {
 
     pub(super) fn load_error(&self, error: LoadError) {
         let mut inner = self.lock();
+        let error = inner.stamp(error);
         inner.errors.push_back(error);
         if inner.errors.len() > KEPT {
             inner.errors.pop_front();
@@ -170,30 +230,76 @@ impl Record {
 
     /// The queries that run now.
     pub(crate) fn running(&self) -> Vec<QueryRecord> {
-        self.lock().queries.iter().filter(|query| query.status == "running").cloned().collect()
+        let inner = self.lock();
+        inner.queries.iter().map(|query| &query.row).filter(|query| query.end_time.is_none()).cloned().collect()
     }
 
     pub(super) fn is_running(&self, pid: i32) -> bool {
-        self.lock().queries.iter().rev().any(|query| query.session_id == pid && query.status == "running")
+        self.lock().queries.iter().rev().any(|query| query.row.session_id == pid && query.row.end_time.is_none())
+    }
+
+    pub(super) fn open_session(&self, asker: &Asker) {
+        let mut inner = self.lock();
+        let session = inner.stamp(SessionRecord {
+            session_id: asker.pid,
+            username: asker.user.clone(),
+            database_name: asker.database.clone(),
+            start_time: now(),
+            end_time: None,
+        });
+        inner.sessions.push_back(session);
+        if inner.sessions.len() > KEPT {
+            inner.sessions.pop_front();
+        }
     }
 
     /// The session is gone: what it ran does not run any more.
     pub(super) fn forget_session(&self, pid: i32) {
         let mut inner = self.lock();
-        for query in inner.queries.iter_mut().filter(|query| query.session_id == pid && query.status == "running") {
-            query.status = "failed";
-            query.end_time = Some(now());
-            query.error_message = "connection lost".to_owned();
+        inner.version += 1;
+        let version = inner.version;
+        for query in &mut inner.queries {
+            if query.row.session_id == pid && query.row.end_time.is_none() {
+                query.row.end(Some(("08006", "connection lost")), 0);
+                query.version = version;
+            }
+        }
+        let open =
+            |session: &&mut Stamped<SessionRecord>| session.row.session_id == pid && session.row.end_time.is_none();
+        for session in inner.sessions.iter_mut().filter(open) {
+            session.row.end_time = Some(now());
+            session.version = version;
         }
     }
 
-    pub(super) fn snapshot(&self) -> Snapshot {
-        let inner = self.lock();
-        Snapshot {
-            queries: inner.queries.iter().cloned().collect(),
-            loads: inner.loads.iter().cloned().collect(),
-            errors: inner.errors.iter().cloned().collect(),
+    /// What has changed since this version (0: from the beginning), and the version now.
+    pub(super) fn changes(&self, since: u64) -> (u64, Changes) {
+        fn newer<T: Clone>(rows: &VecDeque<Stamped<T>>, since: u64) -> Vec<T> {
+            rows.iter().filter(|row| row.version > since).map(|row| row.row.clone()).collect()
         }
+        let inner = self.lock();
+        let changes = Changes {
+            full: since == 0,
+            oldest: inner.queries.front().map_or(0, |query| query.row.query_id),
+            queries: newer(&inner.queries, since),
+            loads: newer(&inner.loads, since),
+            errors: newer(&inner.errors, since),
+            sessions: newer(&inner.sessions, since),
+        };
+        (inner.version, changes)
+    }
+}
+
+impl QueryRecord {
+    fn end(&mut self, error: Option<(&str, &str)>, rows: i64) {
+        let query = self;
+        query.end_time = Some(now());
+        query.returned_rows = rows;
+        (query.status, query.error_message) = match error {
+            None => ("success", String::new()),
+            Some(("57014", message)) => ("canceled", message.to_owned()),
+            Some((_, message)) => ("failed", cut(message, 512).to_owned()),
+        };
     }
 }
 
@@ -236,16 +342,34 @@ mod tests {
     fn a_query_runs_until_it_ends_and_keys_are_not_kept() {
         let record = Record::default();
         let asker = Asker { pid: 7, ..Asker::default() };
-        let first = record.begin(&asker, "l", "SELECT", "select 1");
+        let first = record.begin(&asker, 1, "l", "SELECT", "select 1");
         let text = "begin; copy t from 's3://b/k' access_key_id 'AKIA' secret_access_key 'very-secret' format parquet";
-        let second = record.begin(&asker, "", "COPY", text);
+        let second = record.begin(&asker, 2, "", "COPY", text);
         assert_eq!(record.running().len(), 2);
         record.end(first, None, 1);
         record.end(second, Some(("57014", "Query (2) cancelled on user's request")), 0);
         assert!(record.running().is_empty());
-        let all = record.snapshot().queries;
+        let all = record.changes(0).1.queries;
         assert_eq!((all[0].status, all[1].status), ("success", "canceled"));
         assert!(!all[1].query_text.contains("secret'") && !all[1].query_text.contains("AKIA"), "{}", all[1].query_text);
         assert!(all[1].query_text.contains("'s3://b/k'"));
+    }
+
+    #[test]
+    fn only_what_has_changed_since_the_last_look_is_told() {
+        let record = Record::default();
+        let asker = Asker { pid: 7, ..Asker::default() };
+        let first = record.begin(&asker, 1, "", "SELECT", "select 1");
+        let (seen, all) = record.changes(0);
+        assert!(all.full && all.queries.len() == 1);
+        let (seen, none) = record.changes(seen);
+        assert!(!none.full && none.queries.is_empty());
+        record.end(first, None, 1);
+        record.begin(&asker, 2, "", "SELECT", "select 2");
+        let (seen, both) = record.changes(seen);
+        assert_eq!(both.queries.iter().map(|query| query.status).collect::<Vec<_>>(), ["success", "running"]);
+        record.forget_session(7);
+        let (_, lost) = record.changes(seen);
+        assert_eq!(lost.queries.iter().map(|query| query.status).collect::<Vec<_>>(), ["failed"]);
     }
 }

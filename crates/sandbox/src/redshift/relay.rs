@@ -30,6 +30,7 @@ pub(super) struct Text {
 pub(super) struct Prepared {
     pub(super) text: Text,
     pub(super) verb: Verb,
+    pub(super) reads_record: bool,
     /// A RowDescription was asked for, or has come.
     pub(super) described: std::sync::atomic::AtomicBool,
     pub(super) shape: OnceLock<Shape>,
@@ -138,6 +139,8 @@ pub(super) struct State {
     /// How the rows of the result that is coming have to change.
     changes: Option<Vec<Change>>,
     rows: i64,
+    /// Of the rows' values, that were sent.
+    bytes: i64,
     pub(super) cursor_open: bool,
     /// A portal has more rows: only certain messages may follow.
     pub(super) suspended: bool,
@@ -160,6 +163,7 @@ impl State {
             portals: HashMap::new(),
             changes: None,
             rows: 0,
+            bytes: 0,
             cursor_open: false,
             suspended: false,
             last_query: -1,
@@ -206,6 +210,7 @@ impl State {
         match tag {
             b'D' => {
                 self.rows += 1;
+                self.bytes += i64::try_from(body.len()).unwrap_or(0);
                 if let Some(changes) = &self.changes
                     && !hidden
                 {
@@ -312,7 +317,9 @@ impl State {
     }
 
     fn record_end(&mut self, query_id: Option<i64>, error: Option<(&str, &str)>, rows: i64) {
+        let bytes = std::mem::take(&mut self.bytes);
         if let Some(query_id) = query_id {
+            self.record.sent(query_id, bytes);
             if error.is_none() {
                 self.last_query = query_id;
             }

@@ -96,6 +96,8 @@ pub(super) struct Statement {
     pub(super) change: Option<Change>,
     /// It must stand alone, outside of any transaction, though the engine does not ask for that.
     pub(super) alone: bool,
+    /// It reads the front's own record of what was done.
+    pub(super) reads_record: bool,
 }
 
 /// A whole text.
@@ -105,7 +107,6 @@ pub(super) struct Analysis {
     /// The text as a whole, for the engine, if it can take it at once.
     pub(super) sql: String,
     pub(super) shifts: Shifts,
-    /// It reads the front's own record of queries and loads.
     pub(super) reads_record: bool,
 }
 
@@ -131,16 +132,15 @@ impl Analysis {
     }
 }
 
-/// Views over what only the front knows.
-const RECORD: &[&str] = &[
-    "sys_query_history",
-    "sys_load_history",
-    "sys_load_error_detail",
-    "stl_load_errors",
-    "stl_query",
-    "svl_qlog",
-    "sys_unload_history",
-];
+/// How the views over what only the front knows begin.
+const RECORD: &[&str] = &["sys_", "stl_", "stv_", "svl_"];
+
+fn reads_record(s: &Lexed<'_>) -> bool {
+    (0..s.len()).any(|i| {
+        let name = s.raw(i).get(..4).unwrap_or_default();
+        s.is_name(i) && RECORD.iter().any(|begin| name.eq_ignore_ascii_case(begin))
+    })
+}
 
 /// Reads a text, refuses or rewrites each of its statements.
 pub(super) fn analyse(text: &str, session: &Session) -> Analysis {
@@ -151,7 +151,7 @@ pub(super) fn analyse(text: &str, session: &Session) -> Analysis {
     for range in all.statements() {
         statements.push(one(&all, range, session, &mut whole));
     }
-    let reads_record = (0..all.len()).any(|i| all.is_any(i, RECORD));
+    let reads_record = statements.iter().any(|statement| statement.reads_record);
     let (sql, shifts) = whole.apply(text, 0..text.len());
     Analysis { statements, sql, shifts, reads_record }
 }
@@ -167,6 +167,7 @@ fn one(all: &Lexed<'_>, range: Range<usize>, session: &Session, whole: &mut Edit
         sql: String::new(),
         change: None,
         alone: gate::resizes(&s),
+        reads_record: reads_record(&s),
     };
     let mut edits = Edits::default();
     match rewritten(&s, session, &mut edits) {

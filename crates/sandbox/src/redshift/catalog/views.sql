@@ -1,4 +1,4 @@
--- System views, as far as clients need them to find tables, columns, sessions, queries and load errors.
+-- System views of tables, columns and loads.
 create function twinhouse.count_rows(relid oid) returns bigint language plpgsql stable security definer
 set search_path = pg_catalog as
 $$ declare counted bigint; begin execute format('select count(*) from %s', relid::regclass) into counted; return counted; end $$;
@@ -119,27 +119,7 @@ create view pg_catalog.svv_external_columns as
   select null::text as redshift_database_name, null::text as schemaname, null::text as tablename, null::text as columnname,
          null::text as external_type, null::int as columnnum, null::int as part_key, null::text as is_nullable where false;
 
-create view pg_catalog.stv_sessions as
-  select (backend_start at time zone 'UTC')::timestamp as starttime, pid as process, usename::char(50) as user_name,
-         datname::char(50) as db_name, 0 as timeout_sec
-  from pg_catalog.pg_stat_activity where backend_type = 'client backend' and usename <> 'twinhouse';
-create view pg_catalog.stv_recents as
-  select usesysid::int as userid, 'Running'::char(20) as status, (query_start at time zone 'UTC')::timestamp as starttime,
-         (extract(epoch from pg_catalog.clock_timestamp() - query_start) * 1000000)::int as duration, usename::char(50) as user_name,
-         datname::char(50) as db_name, query::char(600) as query, pid
-  from pg_catalog.pg_stat_activity
-  where backend_type = 'client backend' and usename <> 'twinhouse' and state = 'active';
-create view pg_catalog.stv_inflight as
-  select usesysid::int as userid, 0 as slice, pid as query, ''::char(320) as label, backend_xmin::text::bigint as xid, pid,
-         (query_start at time zone 'UTC')::timestamp as starttime, query::char(100) as text, 0 as suspended,
-         0 as insert_pristine, 0 as concurrency_scaling_status
-  from pg_catalog.pg_stat_activity
-  where backend_type = 'client backend' and usename <> 'twinhouse' and state = 'active';
-
 -- Filled by the front when someone reads them.
-create unlogged table twinhouse.queries (
-  query_id bigint, session_id int, username text, database_name text, query_label text, query_type text, status text,
-  start_time bigint, end_time bigint, error_message text, returned_rows bigint, query_text text);
 create unlogged table twinhouse.loads (
   query_id bigint, session_id int, database_name text, status text, table_name text, start_time bigint, end_time bigint,
   data_source text, file_format text, loaded_rows bigint, loaded_bytes bigint, source_file_count bigint, error_count bigint);
@@ -147,39 +127,6 @@ create unlogged table twinhouse.load_errors (
   query_id bigint, session_id int, database_name text, table_id bigint, start_time bigint, file_name text, line_number bigint,
   column_name text, column_type text, column_length text, position int, raw_line text, raw_field_value text,
   error_code int, error_message text);
-create function twinhouse.write_record(record json) returns void language sql set search_path = pg_catalog as $$
-  delete from twinhouse.queries;
-  delete from twinhouse.loads;
-  delete from twinhouse.load_errors;
-  insert into twinhouse.queries select * from json_populate_recordset(null::twinhouse.queries, record->'queries');
-  insert into twinhouse.loads select * from json_populate_recordset(null::twinhouse.loads, record->'loads');
-  insert into twinhouse.load_errors select * from json_populate_recordset(null::twinhouse.load_errors, record->'errors');
-$$;
-
-create view pg_catalog.sys_query_history as
-  select (select usesysid::int from pg_catalog.pg_user where usename = username) as user_id, query_id,
-         query_label::char(320) as query_label, query_id as transaction_id, session_id, database_name::char(128) as database_name,
-         query_type::char(32) as query_type, status::char(10) as status, false as result_cache_hit,
-         twinhouse.at(start_time) as start_time, twinhouse.at(end_time) as end_time,
-         coalesce(end_time, (extract(epoch from pg_catalog.clock_timestamp()) * 1000000)::bigint) - start_time as elapsed_time,
-         0::bigint as queue_time,
-         coalesce(end_time, (extract(epoch from pg_catalog.clock_timestamp()) * 1000000)::bigint) - start_time as execution_time,
-         error_message::char(512) as error_message, returned_rows, null::bigint as returned_bytes,
-         query_text::char(4000) as query_text, pg_catalog.version()::char(256) as redshift_version,
-         'primary'::varchar(32) as compute_type, username::char(128) as username
-  from twinhouse.queries;
-create view pg_catalog.stl_query as
-  select user_id as userid, query_id::int as query, query_label as label, transaction_id as xid, session_id as pid,
-         database_name::char(32) as database, query_text as querytxt, start_time as starttime, end_time as endtime,
-         (case when status in ('success', 'running') then 0 else 1 end) as aborted, 0 as insert_pristine,
-         0 as concurrency_scaling_status
-  from pg_catalog.sys_query_history where query_type <> 'UTILITY';
-create view pg_catalog.svl_qlog as
-  select userid, query, xid, pid, starttime, endtime,
-         (extract(epoch from endtime - starttime) * 1000000)::bigint as elapsed, aborted, label,
-         querytxt::char(60) as substring, null::int as source_query, 'primary'::text as concurrency_scaling_status_txt,
-         0 as from_sp_call
-  from pg_catalog.stl_query;
 create view pg_catalog.sys_load_history as
   select null::int as user_id, query_id, query_id as transaction_id, session_id, database_name, status, table_name,
          twinhouse.at(start_time) as start_time, twinhouse.at(end_time) as end_time, end_time - start_time as duration,
@@ -199,16 +146,3 @@ create view pg_catalog.stl_load_errors as
          raw_field_value::char(1024) as raw_field_value, error_code as err_code, error_message::char(100) as err_reason,
          0 as is_partial, 0::bigint as start_offset, -1::bigint as copy_job_id
   from twinhouse.load_errors;
-
-do $$
-declare made regclass;
-begin
-  for made in
-    select oid from pg_catalog.pg_class
-    where relkind = 'v' and relnamespace = 'pg_catalog'::regnamespace and oid >= 16384
-  loop
-    execute format('grant select on %s to public', made);
-  end loop;
-end $$;
-grant usage on schema twinhouse to public;
-grant all on schema public to public;

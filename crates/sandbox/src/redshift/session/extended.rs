@@ -31,10 +31,6 @@ impl Session {
         let refused = text.is_err().then(not_utf8);
         let text = text.unwrap_or_default().to_owned();
         let analysis = self.analyse(&text);
-        if analysis.reads_record {
-            self.settle().await?;
-            self.shared.write_record(&self.asker.database).await;
-        }
         let verb = analysis.statements.first().map_or(Verb::Utility, |first| first.verb);
         for statement in &analysis.statements {
             self.apply(statement.change.as_ref());
@@ -61,6 +57,7 @@ impl Session {
         let prepared = Arc::new(Prepared {
             text: Text { source: text, sql, shifts: analysis.shifts },
             verb,
+            reads_record: analysis.reads_record,
             described: AtomicBool::default(),
             shape: OnceLock::default(),
         });
@@ -94,7 +91,7 @@ impl Session {
         }
     }
 
-    pub(super) fn bind(&mut self, message: &Message) {
+    pub(super) async fn bind(&mut self, message: &Message) -> io::Result<()> {
         let mut body = Body(message.body());
         let (portal, statement) = (body.cstr().to_vec(), body.cstr().to_vec());
         let formats = body.i16();
@@ -106,8 +103,14 @@ impl Session {
             body.value();
         });
         let formats: Arc<[i16]> = (0..body.i16()).map(|_| body.i16()).collect();
+        let prepared = self.link.lock().statements.get(&statement).cloned();
+        if prepared.as_ref().is_some_and(|prepared| prepared.reads_record) {
+            // What it will see is settled when it is bound.
+            self.settle().await?;
+            self.shared.write_record(&self.asker.database).await;
+        }
         let mut state = self.link.lock();
-        match state.statements.get(&statement).cloned() {
+        match prepared {
             Some(prepared) => {
                 state.portals.insert(portal, Portal { prepared, formats });
             }
@@ -118,6 +121,7 @@ impl Session {
         state.queue.push_back(Expected::new(Request::Bind));
         drop(state);
         self.pending.extend_from_slice(message.bytes());
+        Ok(())
     }
 
     pub(super) fn describe(&mut self, message: &Message) {
@@ -182,6 +186,7 @@ impl Session {
             let prepared = Arc::new(Prepared {
                 text: Text::default(),
                 verb: Verb::Commit,
+                reads_record: false,
                 described: AtomicBool::default(),
                 shape: OnceLock::default(),
             });

@@ -54,6 +54,8 @@ pub(super) struct Session {
     pub(super) case_sensitive: bool,
     pub(super) query_group: String,
     pub(super) ids: LastIds,
+    /// The number of its latest transaction.
+    pub(super) transaction: i64,
     pub(super) commit_prepared: bool,
 }
 
@@ -107,7 +109,7 @@ impl Session {
                     Err(_) => self.refuse(not_utf8(), "", None),
                 },
                 b'P' => self.parse(body).await?,
-                b'B' => self.bind(&message),
+                b'B' => self.bind(&message).await?,
                 b'D' => self.describe(&message),
                 b'E' => self.execute(&message).await?,
                 b'C' => {
@@ -191,8 +193,12 @@ impl Session {
         statement::analyse(text, &session)
     }
 
-    fn begin(&self, verb: Verb, text: &str) -> i64 {
-        self.shared.record.begin(&self.asker, &self.query_group, verb.as_str(), text)
+    fn begin(&mut self, verb: Verb, text: &str) -> i64 {
+        let record = &self.shared.record;
+        if self.status() == b'I' {
+            self.transaction = record.new_transaction();
+        }
+        record.begin(&self.asker, self.transaction, &self.query_group, verb.as_str(), text)
     }
 
     pub(super) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {

@@ -22,7 +22,6 @@ impl Session {
         let analysis = self.analyse(&text);
         if analysis.reads_record {
             self.settle().await?;
-            self.shared.write_record(&self.asker.database).await;
         }
         let verb = analysis.statements.first().map_or(Verb::Utility, |first| first.verb);
         if let Some(kind) = self.shared.faults.next(&Call::statement(&text)) {
@@ -55,6 +54,9 @@ impl Session {
                 self.apply(statement.change.as_ref());
             }
             let query_id = (!analysis.statements.is_empty()).then(|| self.begin(verb, &text));
+            if analysis.reads_record {
+                self.shared.write_record(&self.asker.database).await;
+            }
             let text = Arc::new(Text { source: text, sql: analysis.sql, shifts: analysis.shifts });
             self.pending.extend_from_slice(&query(&text.sql));
             self.expect(Expected { query_id, ..Expected::new(Request::Query { text }) });
@@ -76,6 +78,9 @@ impl Session {
         }
         for statement in statements {
             let query_id = self.begin(statement.verb, &statement.source);
+            if statement.reads_record {
+                self.shared.write_record(&self.asker.database).await;
+            }
             self.apply(statement.change.as_ref());
             let outcome = match &statement.action {
                 Action::Copy(copy) => self.copy(copy, query_id).await?,

@@ -7,6 +7,7 @@ mod faults;
 mod gate;
 mod record;
 mod sql;
+mod views;
 
 use std::{
     path::Path,
