@@ -2,6 +2,7 @@
 
 mod cluster;
 mod config;
+mod copy;
 mod decode;
 mod error;
 mod load;
@@ -13,8 +14,14 @@ mod tables;
 #[cfg(test)]
 mod testing;
 mod transaction;
+mod unload;
 mod warehouse;
 mod wire;
 
 pub use config::{RedshiftBuilder, RedshiftConfig, SslMode, StagingPrefix};
+pub use copy::{
+    Compression, CopyCommand, CopyFormat, CopyManifest, CopyOption, CopyReport, CopySource, Encoding, FieldMapping,
+    LoadError, LoadErrorFilter, ManifestFile, Presence, Role, Simplify,
+};
+pub use unload::{UnloadCommand, UnloadFormat, UnloadManifest, UnloadOption, UnloadReport, UnloadedFile};
 pub use warehouse::RedshiftWarehouse;

@@ -63,6 +63,27 @@ impl Staging {
         Self { store, prefix, policy }
     }
 
+    /// The object of this URL, whole; `None` if there is none, or if it is in another bucket.
+    pub(crate) async fn get(&self, url: &str) -> Result<Option<Bytes>> {
+        let prefix = format!("s3://{}/", self.prefix.bucket());
+        let Some(key) = url.strip_prefix(&prefix) else { return Ok(None) };
+        let path = Path::parse(key).map_err(|cause| failed("staging.get", key, cause.into()))?;
+        let operation = Operation::read("staging.get").with_class("staging");
+        let content = self.policy.execute(operation, |_| async {
+            let found = match self.store.get(&path).await {
+                Ok(found) => found.bytes().await.map(Some),
+                Err(object_store::Error::NotFound { .. }) => Ok(None),
+                Err(cause) => Err(cause),
+            };
+            found.map_err(|cause| failed("staging.get", key, cause))
+        });
+        let content = content.await?;
+        if let Some(content) = &content {
+            metric::transferred("s3", Direction::Read, 0, content.len() as u64);
+        }
+        Ok(content)
+    }
+
     /// A folder under the prefix; each of its parts is one step down.
     pub(crate) fn folder(&self, parts: &[&str]) -> Folder {
         let mut key = self.prefix.prefix().to_owned();

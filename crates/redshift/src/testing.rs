@@ -127,3 +127,36 @@ async fn serve(mut peer: Peer, mut session: impl Answers) {
     }
     peer.log.note(format!("{} gone", peer.process));
 }
+
+/// The values of a statement's literals, as the server's lexer takes them: a backslash escapes in each.
+pub(crate) fn literals(sql: &str) -> Vec<String> {
+    split(sql).0
+}
+
+/// The statement with a question mark for each literal.
+pub(crate) fn without_literals(sql: &str) -> String {
+    split(sql).1
+}
+
+fn split(sql: &str) -> (Vec<String>, String) {
+    let (mut values, mut rest, mut chars) = (Vec::new(), String::new(), sql.chars().peekable());
+    while let Some(c) = chars.next() {
+        match c {
+            '\'' => {
+                let mut value = String::new();
+                loop {
+                    match chars.next().expect("a literal that ends") {
+                        '\\' => value.extend(chars.next()),
+                        '\'' if chars.peek() == Some(&'\'') => value.extend(chars.next()),
+                        '\'' => break,
+                        c => value.push(c),
+                    }
+                }
+                values.push(value);
+                rest.push('?');
+            }
+            c => rest.push(c),
+        }
+    }
+    (values, rest)
+}

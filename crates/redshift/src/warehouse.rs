@@ -14,7 +14,7 @@ use twinhouse_warehouse_api::{
 use crate::{
     cluster::Cluster,
     config::{RedshiftBuilder, RedshiftConfig},
-    load, merge, statement, tables, transaction,
+    load, merge, statement, tables, transaction, unload,
 };
 
 const BACKEND: &str = "redshift";
@@ -54,6 +54,10 @@ impl RedshiftWarehouse {
         self.0.config()
     }
 
+    pub(crate) fn cluster(&self) -> &Arc<Cluster> {
+        &self.0
+    }
+
     #[cfg(test)]
     pub(crate) fn over(cluster: Arc<Cluster>) -> Self {
         Self(cluster)
@@ -71,6 +75,7 @@ impl Warehouse for RedshiftWarehouse {
         let mut can = Capabilities::default();
         can.transactions = true;
         can.load = staged;
+        can.unload = true;
         can.merge = staged;
         can.merge_delete_matched = staged;
         can.merge_not_matched_by_source = staged;
@@ -99,8 +104,9 @@ impl Warehouse for RedshiftWarehouse {
         load::load(&self.0, request).await
     }
 
-    async fn unload(&self, _request: UnloadRequest) -> Result<BulkReport> {
-        Err(Error::unsupported(BACKEND, "cannot unload yet; read the rows with a query"))
+    async fn unload(&self, request: UnloadRequest) -> Result<BulkReport> {
+        self.0.check_open()?;
+        unload::unload(&self.0, request).await
     }
 
     async fn merge(&self, request: MergeRequest) -> Result<MergeReport> {

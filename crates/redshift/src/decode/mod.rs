@@ -39,7 +39,14 @@ pub(crate) mod oid {
     pub(crate) const TIME: u32 = 1083;
     pub(crate) const TIMESTAMP: u32 = 1114;
     pub(crate) const TIMESTAMPTZ: u32 = 1184;
+    pub(crate) const INTERVAL: u32 = 1186;
+    pub(crate) const INTERVAL_Y2M: u32 = 1188;
+    pub(crate) const INTERVAL_D2S: u32 = 1190;
+    pub(crate) const TIMETZ: u32 = 1266;
     pub(crate) const NUMERIC: u32 = 1700;
+    pub(crate) const GEOMETRY: u32 = 3000;
+    pub(crate) const GEOGRAPHY: u32 = 3001;
+    pub(crate) const GEOMETRY_HEX: u32 = 3999;
     pub(crate) const VARBYTE: u32 = 6551;
 }
 

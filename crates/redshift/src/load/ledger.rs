@@ -59,19 +59,7 @@ impl Ledger {
 
     /// What makes the table this one, whatever it is called: a table made anew under the name is another.
     pub(super) async fn table_id(&self, session: &mut Session) -> Result<i64> {
-        let answer = session.ask(&self.identification()).await?;
-        answer.value().and_then(|text| text.parse().ok()).ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, "the table is not there any more").with_context("table", self.name.clone())
-        })
-    }
-
-    fn identification(&self) -> String {
-        // Of the leader node's catalogue: it must not meet the ledger in one query.
-        format!(
-            "SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-             WHERE n.nspname = {} AND c.relname = {}",
-            self.schema, self.name
-        )
+        table_id_of(session, &self.schema, &self.name).await
     }
 
     pub(super) async fn find(&self, session: &mut Session, table_id: i64, attempt: &str) -> Result<Entry> {
@@ -104,4 +92,16 @@ impl Ledger {
             RedshiftDialect.string(attempt)?
         ))
     }
+}
+
+/// The number of the table of this schema and name, both of them literals.
+pub(crate) async fn table_id_of(session: &mut Session, schema: &str, name: &str) -> Result<i64> {
+    // Of the leader node's catalogue: it must not meet another table in one query.
+    let sql = format!(
+        "SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname = {schema} AND c.relname = {name}"
+    );
+    session.ask(&sql).await?.value().and_then(|text| text.parse().ok()).ok_or_else(|| {
+        Error::new(ErrorKind::NotFound, "the table is not there any more").with_context("table", name.to_owned())
+    })
 }

@@ -40,6 +40,7 @@ mod tests;
 pub(crate) use self::{
     check::{Limits, check_loadable},
     copy::{copy, explain},
+    ledger::table_id_of,
     place::{Place, readable},
     run::{Call, UNBOUNDED, commit, load},
     upload::{Rows, Staged, stage},

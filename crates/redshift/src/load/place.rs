@@ -45,8 +45,13 @@ impl Place {
 
     pub(super) async fn put(&self, name: &str, content: Bytes) -> Result<staging::Staged> {
         // Noted first: a put that fails may have gone through.
-        self.dirty.store(true, Ordering::Relaxed);
+        self.taint();
         self.folder.put(name, content).await
+    }
+
+    /// Somebody else writes to it on our behalf.
+    pub(crate) fn taint(&self) {
+        self.dirty.store(true, Ordering::Relaxed);
     }
 
     /// Deletes what was written to it, as far as that can be done.
