@@ -62,6 +62,28 @@ impl RedshiftAccess {
     }
 }
 
+/// How to reach AWS around the cluster: Redshift's control plane, STS, Secrets Manager.
+///
+/// Requests are signed with [`S3Store`]'s keys, for its region.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct AwsAccess {
+    /// `http://127.0.0.1:port`: every service on one address.
+    pub endpoint: String,
+    /// The identifier of the cluster, which goes by [`workgroup`](Self::workgroup) too.
+    pub cluster_identifier: String,
+    /// The name of the serverless workgroup: the same database.
+    pub workgroup: String,
+    /// A custom domain name of both. It leads to this machine.
+    pub custom_domain: String,
+    /// The name of the secret with the login of the cluster's owner.
+    pub secret_name: String,
+    /// The same secret's ARN.
+    pub secret_arn: String,
+    /// A group that exists in the database, for credentials that ask for groups.
+    pub database_group: String,
+}
+
 /// How to reach the S3 store for staging.
 #[derive(Clone, Debug)]
 #[non_exhaustive]

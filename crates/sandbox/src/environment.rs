@@ -10,12 +10,13 @@ use std::{
 
 use twinhouse_core::{Error, ErrorKind, Result, Secret};
 
-use crate::access::{DatabricksAccess, RedshiftAccess, S3Store};
+use crate::access::{AwsAccess, DatabricksAccess, RedshiftAccess, S3Store};
 
 /// Every variable that a client may want. Some of the values are secrets, so all of them are kept like one.
 pub(crate) fn variables(
     databricks: &DatabricksAccess,
     redshift: &RedshiftAccess,
+    aws: &AwsAccess,
     s3: &S3Store,
     ca_file: &Path,
 ) -> Vec<(&'static str, Secret)> {
@@ -31,7 +32,8 @@ pub(crate) fn variables(
         ("PGUSER", plain(&redshift.user)),
         ("PGPASSWORD", redshift.password.clone()),
         ("PGDATABASE", plain(&redshift.database)),
-        ("AWS_ENDPOINT_URL", plain(&s3.endpoint)),
+        ("AWS_ENDPOINT_URL", plain(&aws.endpoint)),
+        ("AWS_ENDPOINT_URL_S3", plain(&s3.endpoint)),
         ("AWS_ACCESS_KEY_ID", plain(&s3.access_key)),
         ("AWS_SECRET_ACCESS_KEY", s3.secret_key.clone()),
         ("AWS_REGION", plain(&s3.region)),

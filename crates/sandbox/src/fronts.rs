@@ -10,9 +10,10 @@ use tokio_util::sync::CancellationToken;
 use twinhouse_core::{Error, ErrorKind, Result, Secret};
 
 use crate::{
-    access::{DatabricksAccess, RedshiftAccess, S3Store},
+    access::{AwsAccess, DatabricksAccess, RedshiftAccess, S3Store},
+    aws::{self, Aws, Keys},
     databricks::{self, Quirks},
-    faults::Faults,
+    faults::{self, Faults},
     options::{Quirk, SandboxOptions},
     postgres::{Postgres, PostgresOptions},
     redshift::{self, FileStorage, Grant},
@@ -101,6 +102,29 @@ fn standard(listener: TcpListener) -> Result<std::net::TcpListener> {
     listener.into_std().map_err(|error| Error::new(ErrorKind::Internal, "a listener was lost").with_source(error))
 }
 
+/// Serves AWS around the cluster on this listener until the sandbox stops.
+pub(crate) fn start_aws(ground: &Ground<'_>, cluster: &Redshift, listener: TcpListener, endpoint: String) -> AwsAccess {
+    let s3 = ground.s3;
+    let router = aws::router(Aws {
+        keys: Keys::new(&s3.access_key, s3.secret_key.clone()),
+        region: s3.region.clone(),
+        role: s3.iam_role.clone(),
+        cluster: cluster.access.clone(),
+        logins: Arc::clone(cluster.front.logins()),
+        credential_lifetime: ground.options.credential_lifetime,
+    });
+    tokio::spawn(faults::serve(listener, faults::Front::Aws, router, ground.faults.clone(), ground.stop.clone()));
+    AwsAccess {
+        endpoint,
+        cluster_identifier: aws::CLUSTER.to_owned(),
+        workgroup: aws::CLUSTER.to_owned(),
+        custom_domain: aws::CUSTOM_DOMAIN.to_owned(),
+        secret_name: aws::SECRET.to_owned(),
+        secret_arn: aws::secret_arn(&s3.region),
+        database_group: redshift::GROUP.to_owned(),
+    }
+}
+
 /// A running Redshift cluster.
 #[derive(Debug)]
 pub(crate) struct Redshift {
@@ -149,6 +173,11 @@ impl Redshift {
     /// Whether a query whose text contains `marker` runs.
     pub(crate) fn is_running(&self, marker: &str) -> bool {
         self.front.activity().iter().any(|query| query.query_text.contains(marker))
+    }
+
+    /// Gives the owner of the cluster another password, as a rotation does. `access` keeps the first one.
+    pub(crate) fn change_password(&self, password: Secret) {
+        self.front.logins().change_password(USER, password);
     }
 
     /// The process id of PostgreSQL's postmaster.

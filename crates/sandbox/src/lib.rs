@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod access;
+mod aws;
 mod databricks;
 mod environment;
 mod faults;
@@ -15,7 +16,7 @@ mod sandbox;
 mod testing;
 mod tls;
 
-pub use access::{DatabricksAccess, RedshiftAccess, S3Store};
+pub use access::{AwsAccess, DatabricksAccess, RedshiftAccess, S3Store};
 pub use faults::{FaultKind, FaultRule, Faults, Front, ScheduledFault, When};
 pub use options::{Quirk, SandboxOptions};
 pub use sandbox::Sandbox;

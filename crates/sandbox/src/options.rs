@@ -43,6 +43,8 @@ pub struct SandboxOptions {
     pub(crate) databricks_port: u16,
     pub(crate) redshift_port: u16,
     pub(crate) s3_port: u16,
+    pub(crate) aws_port: u16,
+    pub(crate) credential_lifetime: Duration,
     pub(crate) token: Option<Secret>,
     pub(crate) password: Option<Secret>,
     pub(crate) client: Option<(String, Secret)>,
@@ -61,6 +63,8 @@ impl Default for SandboxOptions {
             databricks_port: 0,
             redshift_port: 0,
             s3_port: 0,
+            aws_port: 0,
+            credential_lifetime: Duration::from_secs(3600),
             token: None,
             password: None,
             client: None,
@@ -108,6 +112,21 @@ impl SandboxOptions {
     #[must_use]
     pub fn with_s3_port(mut self, port: u16) -> Self {
         self.s3_port = port;
+        self
+    }
+
+    /// The port of AWS around the cluster; 0, the default, takes a free one.
+    #[must_use]
+    pub fn with_aws_port(mut self, port: u16) -> Self {
+        self.aws_port = port;
+        self
+    }
+
+    /// How long temporary credentials of the database live at most, whatever was asked for; an hour by default, which
+    /// is the service's own limit. Less than its 15 minutes makes tests of expiry short.
+    #[must_use]
+    pub fn with_credential_lifetime(mut self, lifetime: Duration) -> Self {
+        self.credential_lifetime = lifetime;
         self
     }
 

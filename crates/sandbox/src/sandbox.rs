@@ -11,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 use twinhouse_core::{Error, ErrorKind, Result, Secret};
 
 use crate::{
-    access::{DatabricksAccess, RedshiftAccess, S3Store},
+    access::{AwsAccess, DatabricksAccess, RedshiftAccess, S3Store},
     environment,
     faults::{self, Faults, Front},
-    fronts::{Databricks, Ground, Redshift},
+    fronts::{Databricks, Ground, Redshift, start_aws},
     lifecycle::{DataFolder, Home, Janitor, private_folder, public_folder, watch},
     options::SandboxOptions,
     s3,
@@ -53,6 +53,7 @@ struct Inner {
     stop: CancellationToken,
     databricks: OnceCell<Databricks>,
     redshift: OnceCell<Redshift>,
+    aws: OnceCell<AwsAccess>,
 }
 
 impl Sandbox {
@@ -103,6 +104,7 @@ impl Sandbox {
             match front {
                 Front::Databricks => drop(self.databricks().await?),
                 Front::Redshift => drop(self.redshift().await?),
+                Front::Aws => drop(self.aws().await?),
                 Front::S3 => {}
             }
         }
@@ -135,6 +137,34 @@ impl Sandbox {
             self.home.run(start).await?;
         }
         self.inner.redshift.get().map(|running| &running.access).ok_or_else(not_started)
+    }
+
+    /// How to reach AWS around the cluster. It and the cluster are started if they do not run yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`redshift`](Self::redshift).
+    pub async fn aws(&self) -> Result<&AwsAccess> {
+        if self.inner.aws.get().is_none() {
+            self.redshift().await?;
+            let inner = Arc::clone(&self.inner);
+            let start = async move { inner.aws.get_or_try_init(|| inner.start_aws()).await.map(drop) };
+            self.home.run(start).await?;
+        }
+        self.inner.aws.get().ok_or_else(not_started)
+    }
+
+    /// Gives the owner of the cluster another password, as a rotation of the secret does: Secrets Manager and the
+    /// cluster know it at once, sessions that are open stay open, and [`redshift`](Self::redshift) still names the
+    /// first one.
+    ///
+    /// # Errors
+    ///
+    /// As [`redshift`](Self::redshift).
+    pub async fn rotate_password(&self, password: impl Into<Secret>) -> Result<()> {
+        self.redshift().await?;
+        self.inner.redshift.get().ok_or_else(not_started)?.change_password(password.into());
+        Ok(())
     }
 
     /// The process id of the PostgreSQL behind the Redshift cluster, for tests that kill it. `None` while the cluster
@@ -176,8 +206,8 @@ impl Sandbox {
     ///
     /// As [`databricks`](Self::databricks) and [`redshift`](Self::redshift).
     pub async fn environment(&self) -> Result<Vec<(&'static str, Secret)>> {
-        let (databricks, redshift) = (self.databricks().await?, self.redshift().await?);
-        Ok(environment::variables(databricks, redshift, self.s3(), self.ca_file()))
+        let (databricks, redshift, aws) = (self.databricks().await?, self.redshift().await?, self.aws().await?);
+        Ok(environment::variables(databricks, redshift, aws, self.s3(), self.ca_file()))
     }
 
     /// Writes [`environment`](Self::environment) to a file for a shell to source: `export NAME='value'` lines,
@@ -252,6 +282,7 @@ impl Inner {
             stop,
             databricks: OnceCell::new(),
             redshift: OnceCell::new(),
+            aws: OnceCell::new(),
         };
         Ok((inner, Belongings { folder, janitor }))
     }
@@ -264,6 +295,13 @@ impl Inner {
     async fn start_redshift(&self) -> Result<Redshift> {
         let listener = bind("redshift_port", self.options.redshift_port).await?;
         Redshift::start(&self.ground(), listener).await
+    }
+
+    async fn start_aws(&self) -> Result<AwsAccess> {
+        let cluster = self.redshift.get().ok_or_else(not_started)?;
+        let listener = bind("aws_port", self.options.aws_port).await?;
+        let endpoint = format!("http://{}", local_address(&listener)?);
+        Ok(start_aws(&self.ground(), cluster, listener, endpoint))
     }
 
     fn ground(&self) -> Ground<'_> {

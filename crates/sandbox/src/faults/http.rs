@@ -60,7 +60,7 @@ async fn inject(State((front, faults)): State<(Front, Faults)>, mut request: Req
     let call = Call { front, method: request.method().as_str(), path: request.uri().path(), sql: sql.as_deref() };
     let Some(kind) = faults.next(&call) else { return next.run(request).await };
     tracing::debug!(%front, kind = kind.as_str(), "scheduled fault");
-    let answers = Answers::of(front, request.uri().path());
+    let answers = Answers::of(front, &request);
     let switch = request.extensions().get::<ConnectInfo<Switch>>().map(|info| info.0.clone()).unwrap_or_default();
     match kind {
         FaultKind::Throttled { retry_after } => answers.throttled(retry_after),
@@ -111,13 +111,21 @@ async fn read_sql(request: Request) -> Result<(Request, Option<String>), axum::E
 enum Answers {
     Json,
     Xml,
+    /// AWS around the cluster, in its two protocols.
+    AwsJson,
+    AwsForm,
 }
 
 impl Answers {
     /// What is not under the workspace's API is storage: links and S3.
-    fn of(front: Front, path: &str) -> Self {
-        let api = path.starts_with("/api/") || path.starts_with("/oidc/");
-        if front == Front::Databricks && api { Self::Json } else { Self::Xml }
+    fn of(front: Front, request: &Request) -> Self {
+        let path = request.uri().path();
+        match front {
+            Front::Databricks if path.starts_with("/api/") || path.starts_with("/oidc/") => Self::Json,
+            Front::Aws if request.headers().contains_key("x-amz-target") => Self::AwsJson,
+            Front::Aws => Self::AwsForm,
+            _ => Self::Xml,
+        }
     }
 
     fn throttled(self, retry_after: Option<Duration>) -> Response {
@@ -128,6 +136,8 @@ impl Answers {
                 "Your request was rejected since your organization has exceeded the rate limit",
             ),
             Self::Xml => xml(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", "Please reduce your request rate."),
+            Self::AwsJson => aws_json(StatusCode::BAD_REQUEST, "ThrottlingException", "Rate exceeded"),
+            Self::AwsForm => aws_form(StatusCode::BAD_REQUEST, "Throttling", "Rate exceeded"),
         };
         with_retry_after(response, retry_after)
     }
@@ -141,6 +151,8 @@ impl Answers {
                 "The service is temporarily unavailable. Please try again later",
             ),
             Self::Xml => xml(status, "ServiceUnavailable", "Service is unable to handle request."),
+            Self::AwsJson => aws_json(status, "ServiceUnavailableException", "Service is unable to handle request."),
+            Self::AwsForm => aws_form(status, "ServiceUnavailable", "Service is unable to handle request."),
         };
         with_retry_after(response, retry_after)
     }
@@ -150,6 +162,8 @@ impl Answers {
         match self {
             Self::Json => json(status, "INTERNAL_ERROR", text),
             Self::Xml => xml(status, "InternalError", text),
+            Self::AwsJson => aws_json(status, "InternalServerException", text),
+            Self::AwsForm => aws_form(status, "InternalFailure", text),
         }
     }
 }
@@ -168,6 +182,18 @@ fn xml(status: StatusCode, code: &str, message: &str) -> Response {
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>"
     );
     (status, [(header::CONTENT_TYPE, "application/xml")], text).into_response()
+}
+
+fn aws_json(status: StatusCode, code: &str, message: &str) -> Response {
+    let body = serde_json::json!({ "__type": code, "message": message }).to_string();
+    (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.1")], body).into_response()
+}
+
+fn aws_form(status: StatusCode, code: &str, message: &str) -> Response {
+    let text = format!(
+        "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+    );
+    (status, [(header::CONTENT_TYPE, "text/xml")], text).into_response()
 }
 
 fn with_retry_after(mut response: Response, retry_after: Option<Duration>) -> Response {

@@ -17,6 +17,8 @@ pub enum Front {
     Redshift,
     /// The S3 store for staging.
     S3,
+    /// AWS around the cluster: credentials and secrets.
+    Aws,
 }
 
 impl Front {
@@ -26,6 +28,7 @@ impl Front {
             Self::Databricks => "databricks",
             Self::Redshift => "redshift",
             Self::S3 => "s3",
+            Self::Aws => "aws",
         }
     }
 }
@@ -109,7 +112,8 @@ impl FaultKind {
                 front != Front::Redshift
             }
             Self::ExpiredLink => front == Front::Databricks,
-            Self::Reset { .. } | Self::DiskFull | Self::DropIdle => true,
+            Self::Reset { .. } | Self::DropIdle => true,
+            Self::DiskFull => front != Front::Aws,
             Self::KillBackend | Self::SerializationConflict => front == Front::Redshift,
         }
     }
@@ -167,6 +171,11 @@ impl FaultRule {
         Self::new(Front::S3, kind)
     }
 
+    /// A fault of AWS around the cluster.
+    pub fn aws(kind: FaultKind) -> Self {
+        Self::new(Front::Aws, kind)
+    }
+
     /// Only requests with this HTTP method, in any case.
     pub fn with_method(mut self, method: impl Into<String>) -> Self {
         self.method = Some(method.into());
@@ -212,8 +221,8 @@ impl FaultRule {
         if self.front == Front::Redshift && (self.method.is_some() || self.path.is_some()) {
             return Err(Error::unsupported("sandbox", "redshift has neither HTTP methods nor paths to filter by"));
         }
-        if self.front == Front::S3 && self.sql.is_some() {
-            return Err(Error::unsupported("sandbox", "s3 has no SQL to filter by"));
+        if matches!(self.front, Front::S3 | Front::Aws) && self.sql.is_some() {
+            return Err(Error::unsupported("sandbox", format!("{} has no SQL to filter by", self.front)));
         }
         if self.first == 0 {
             return Err(Error::bad_setting("on_call", "fault rule", "1 or more"));

@@ -5,6 +5,9 @@ use twinhouse_core::{Error, ErrorKind, Result, Secret};
 
 use crate::postgres::PostgresAddress;
 
+/// A group that temporary credentials can join.
+pub(crate) const GROUP: &str = "analysts";
+
 /// Copied for every database.
 const TEMPLATE: &str = "twinhouse_template";
 const CONTENT: &[&str] = &[
@@ -40,6 +43,9 @@ pub(super) async fn prepare(
             let sql = format!("alter role {role} createdb createrole; grant pg_monitor, pg_signal_backend to {role}");
             admin.batch_execute(&sql).await.map_err(failed)?;
         }
+    }
+    if admin.query_opt("select from pg_roles where rolname = $1", &[&GROUP]).await.map_err(failed)?.is_none() {
+        admin.batch_execute(&format!("create role {} nologin", quoted(GROUP))).await.map_err(failed)?;
     }
     for name in databases {
         if admin.query_opt("select from pg_database where datname = $1", &[name]).await.map_err(failed)?.is_none() {
@@ -95,7 +101,7 @@ pub(super) async fn connect(postgres: &PostgresAddress, database: &str) -> Resul
     Ok(client)
 }
 
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

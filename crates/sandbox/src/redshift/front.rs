@@ -20,6 +20,8 @@ use twinhouse_core::{Error, ErrorKind, Report as Chain, Result, Secret};
 use super::{
     access::Grant,
     catalog,
+    logins::Logins,
+    membership::Lent,
     record::{QueryRecord, Record},
     relay::Link,
     report::Report,
@@ -75,7 +77,8 @@ pub(crate) struct Front {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) postgres: PostgresAddress,
-    pub(super) users: Vec<(String, Secret)>,
+    pub(super) logins: Arc<Logins>,
+    pub(super) lent: Lent,
     pub(super) databases: Vec<String>,
     pub(super) tls: Arc<rustls::ServerConfig>,
     pub(super) require_ssl: bool,
@@ -111,7 +114,8 @@ impl Front {
         catalog::prepare(&config.postgres, &config.users, &config.databases).await?;
         let shared = Arc::new(Shared {
             postgres: config.postgres,
-            users: config.users,
+            logins: Arc::new(Logins::new(config.users)),
+            lent: Lent::default(),
             databases: config.databases,
             tls: config.tls,
             require_ssl: config.require_ssl,
@@ -130,6 +134,11 @@ impl Front {
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The passwords that it takes.
+    pub(crate) fn logins(&self) -> &Arc<Logins> {
+        &self.shared.logins
     }
 
     /// Ends all sessions and returns when they have ended. Repeating it is harmless.
@@ -226,7 +235,8 @@ async fn connection(shared: &Arc<Shared>, tcp: TcpStream, shutdown: &Cancellatio
         () = shutdown.cancelled() => return Ok(()),
         greeted = greet(shared, stream) => greeted?,
     };
-    let Some(greeted) = greeted else { return Ok(()) };
+    let Some(mut greeted) = greeted else { return Ok(()) };
+    let membership = greeted.membership.take();
     let pid = greeted.asker.pid;
     let cancelling = Arc::default();
     let open =
@@ -236,6 +246,9 @@ async fn connection(shared: &Arc<Shared>, tcp: TcpStream, shutdown: &Cancellatio
     let registered = Registered { shared, pid };
     let outcome = session(shared, greeted, switch, cancelling, shutdown).await;
     drop(registered);
+    if let Some(membership) = membership {
+        membership.leave().await;
+    }
     outcome
 }
 

@@ -10,6 +10,8 @@ mod edits;
 mod front;
 mod gate;
 mod lexer;
+mod logins;
+mod membership;
 mod record;
 mod relay;
 mod report;
@@ -26,5 +28,7 @@ mod views;
 mod wire;
 
 pub(crate) use access::Grant;
+pub(crate) use catalog::GROUP;
 pub(crate) use front::{Front, FrontConfig};
+pub(crate) use logins::{Logins, Temporary};
 pub(crate) use storage::FileStorage;

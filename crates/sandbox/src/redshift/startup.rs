@@ -7,10 +7,11 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::UnixStream,
 };
-use twinhouse_core::Secret;
 
 use super::{
     front::Shared,
+    logins::Admitted,
+    membership::Membership,
     record::Asker,
     relay::parameter_is_shown,
     report::Report,
@@ -55,6 +56,8 @@ pub(super) struct Greeted {
     /// What we want of them.
     pub(super) secret: i32,
     pub(super) query_group: String,
+    /// What a temporary credential lends the session.
+    pub(super) membership: Option<Membership>,
     /// ParameterStatus, BackendKeyData and ReadyForQuery, to send when the session is registered.
     pub(super) welcome: BytesMut,
 }
@@ -121,6 +124,7 @@ struct Entered {
     user: String,
     database: String,
     query_group: String,
+    membership: Option<Membership>,
 }
 
 impl Entered {
@@ -147,6 +151,7 @@ impl Entered {
             engine_secret: self.engine.secret,
             secret,
             query_group: self.query_group,
+            membership: self.membership,
             welcome,
         }
     }
@@ -181,9 +186,9 @@ async fn enter(
             format!("no pg_hba.conf entry for host \"127.0.0.1\", user \"{user}\", database \"{database}\", SSL off");
         return Ok(Err(Report::fatal("28000", message)));
     }
-    if !authenticate(shared, client, &user).await? {
+    let Some(Admitted { user, temporary }) = authenticate(shared, client, &user).await? else {
         return Ok(Err(Report::fatal("28000", format!("password authentication failed for user \"{user}\""))));
-    }
+    };
     let mut wanted = Vec::new();
     for (name, value) in settings {
         if name.eq_ignore_ascii_case("query_group") {
@@ -197,11 +202,25 @@ async fn enter(
     if !shared.databases.contains(&database) {
         return Ok(Err(Report::fatal("3D000", format!("database \"{database}\" does not exist"))));
     }
-    let engine = match Engine::open(&shared.postgres, &user, &database, &wanted).await {
-        Ok(engine) => engine,
-        Err(report) => return Ok(Err(report)),
+    if temporary.as_ref().and_then(|issued| issued.database.as_ref()).is_some_and(|only| *only != database) {
+        return Ok(Err(Report::fatal("28000", format!("password authentication failed for user \"{user}\""))));
+    }
+    let membership = match &temporary {
+        None => None,
+        Some(issued) => match Membership::enter(shared, issued).await {
+            Ok(membership) => Some(membership),
+            Err(report) => return Ok(Err(report)),
+        },
     };
-    Ok(Ok(Entered { engine, user, database, query_group }))
+    match Engine::open(&shared.postgres, &user, &database, &wanted).await {
+        Ok(engine) => Ok(Ok(Entered { engine, user, database, query_group, membership })),
+        Err(report) => {
+            if let Some(membership) = membership {
+                membership.leave().await;
+            }
+            Ok(Err(report))
+        }
+    }
 }
 
 /// `-c name=value` and `--name=value`.
@@ -221,7 +240,7 @@ fn options(text: &str) -> Vec<(String, String)> {
 }
 
 /// MD5, the default for users made with a plain password.
-async fn authenticate(shared: &Shared, client: &mut Messages<ClientIo>, user: &str) -> io::Result<bool> {
+async fn authenticate(shared: &Shared, client: &mut Messages<ClientIo>, user: &str) -> io::Result<Option<Admitted>> {
     let salt: [u8; 4] = std::array::from_fn(|_| fastrand::u8(..));
     let mut request = BytesMut::new();
     put(&mut request, b'R', |out| {
@@ -231,11 +250,10 @@ async fn authenticate(shared: &Shared, client: &mut Messages<ClientIo>, user: &s
     client.write(&request).await?;
     let Some(answer) = client.next().await? else { return Err(io::ErrorKind::UnexpectedEof.into()) };
     if answer.tag() != b'p' {
-        return Ok(false);
+        return Ok(None);
     }
-    let known: Option<&Secret> = shared.users.iter().find(|(name, _)| name == user).map(|(_, password)| password);
     let said = Body(answer.body()).cstr();
-    Ok(known.is_some_and(|password| {
+    Ok(shared.logins.admit(user, |password| {
         let hash = postgres_protocol::authentication::md5_hash(user.as_bytes(), password.expose().as_bytes(), salt);
         said == hash.as_bytes()
     }))

@@ -225,6 +225,7 @@ async fn the_environment_has_every_variable_and_the_file_appears_when_all_runs()
         "PGPASSWORD",
         "PGDATABASE",
         "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_S3",
         "AWS_ACCESS_KEY_ID",
         "AWS_SECRET_ACCESS_KEY",
         "AWS_REGION",
