@@ -12,13 +12,14 @@ use crate::{
     config::RedshiftConfig,
     error,
     pool::{Pool, Sessions},
+    settings::SessionSettings,
     staging::Staging,
     statement::Running,
     wire::Connector,
 };
 
 /// One server, as this program is connected to it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Cluster {
     info: WarehouseInfo,
     config: RedshiftConfig,
@@ -54,6 +55,12 @@ impl Cluster {
         let pool = Pool::new(Sessions::new(config.clone(), connector, policy.clone()), config.pool)?;
         let running = Running::default();
         Ok(Arc::new(Self { info, config, pool, policy, transactions, running, staging }))
+    }
+
+    /// The same server, for calls whose sessions run with these settings.
+    pub(crate) fn with_settings(&self, settings: SessionSettings) -> Result<Arc<Self>> {
+        settings.check()?;
+        Ok(Arc::new(Self { pool: self.pool.with_settings(settings), ..self.clone() }))
     }
 
     pub(crate) fn info(&self) -> &WarehouseInfo {

@@ -120,6 +120,11 @@ pub(crate) fn refused(message: ServerMessage) -> Error {
     error
 }
 
+/// Whether the server no longer has, or no longer trusts, what was prepared.
+pub(crate) fn is_stale_plan(message: &ServerMessage) -> bool {
+    message.code == "26000" || (message.code == "0A000" && message.routine.contains("Revalidate"))
+}
+
 /// The engine draws boxes of dashes around its details.
 fn tidy(text: &str) -> String {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.bytes().all(|b| b == b'-'));

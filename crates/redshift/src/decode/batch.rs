@@ -8,7 +8,7 @@ use arrow::{
         Int16Builder, Int32Builder, Int64Builder, RecordBatch, RecordBatchOptions, StringBuilder,
         Time64MicrosecondBuilder, TimestampMicrosecondBuilder,
     },
-    datatypes::{Field, Schema, SchemaRef},
+    datatypes::{DataType, Field, Schema, SchemaRef},
 };
 use twinhouse_core::{Error, ErrorKind, Result};
 
@@ -74,6 +74,24 @@ impl BatchBuilder {
     /// Whether the schema depends on what the first values are.
     pub(crate) fn is_open(&self) -> bool {
         self.columns.iter().any(|column| column.kind == Kind::Open)
+    }
+
+    /// Gives every number of no stated precision the type that it has in `schema`.
+    pub(crate) fn decide(&mut self, schema: &SchemaRef) -> Result<()> {
+        if schema.fields().len() != self.columns.len() {
+            return Err(malformed());
+        }
+        for (column, field) in self.columns.iter_mut().zip(schema.fields()) {
+            if column.kind == Kind::Open {
+                column.kind = match field.data_type() {
+                    DataType::Decimal128(precision, scale) => Kind::Decimal(*precision, *scale),
+                    _ => Kind::Text,
+                };
+                column.values = Values::new(column.kind, FIRST_ROOM);
+            }
+        }
+        self.schema = self::schema(&self.columns);
+        Ok(())
     }
 
     pub(crate) fn schema(&self) -> &SchemaRef {
@@ -168,9 +186,13 @@ impl Column {
         let special = matches!(value, b"infinity" | b"-infinity" | b"Infinity" | b"-Infinity" | b"NaN");
         let binary_infinity = self.binary && (value == i64::MAX.to_be_bytes() || value == i64::MIN.to_be_bytes());
         let why = match self.kind {
-            _ if special || binary_infinity => "the value is infinite or no number, which its Arrow type does not have",
+            _ if special || binary_infinity => {
+                "the value is infinite or no number, which its Arrow type does not have; cast the column to varchar"
+            }
             Kind::Decimal(..) => "a number has more digits than those before it; cast the column to numeric(p,s)",
-            Kind::Timestamp | Kind::TimestampTz => "the value is no moment that its Arrow type has",
+            Kind::Timestamp | Kind::TimestampTz => {
+                "the value is no moment that its Arrow type has; cast the column to varchar"
+            }
             _ => "a value cannot be read as its column's type",
         };
         Error::new(ErrorKind::Data, why)

@@ -11,7 +11,7 @@ use tokio::{runtime::Handle, time::timeout};
 use twinhouse_core::{Error, ErrorKind, Result};
 
 use super::{Session, Sessions};
-use crate::{config::PoolOptions, error, wire::TransactionState};
+use crate::{config::PoolOptions, error, settings::SessionSettings, wire::TransactionState};
 
 /// How long a session that nobody waits for may take to get clean.
 const CLEAN_UP: Duration = Duration::from_secs(10);
@@ -23,6 +23,7 @@ const INSIST: Duration = Duration::from_millis(500);
 pub(crate) struct Pool {
     pool: managed::Pool<Sessions>,
     options: PoolOptions,
+    settings: SessionSettings,
 }
 
 impl Pool {
@@ -35,12 +36,17 @@ impl Pool {
             .runtime(deadpool::Runtime::Tokio1)
             .build()
             .map_err(|cause| Error::new(ErrorKind::Internal, "no pool of connections").with_source(cause))?;
-        Ok(Self { pool, options })
+        Ok(Self { pool, options, settings: SessionSettings::default() })
+    }
+
+    /// The same sessions, for calls that run with these settings.
+    pub(crate) fn with_settings(&self, settings: SessionSettings) -> Self {
+        Self { settings, ..self.clone() }
     }
 
     /// A session that is clean and alive.
     pub(crate) async fn checkout(&self) -> Result<Checkout> {
-        let session =
+        let mut session =
             self.pool.get().await.map_err(|error| match error {
                 PoolError::Timeout(TimeoutType::Wait) => error::pool_wait("checkout", self.options.checkout)
                     .with_context("pool", self.options.size.to_string()),
@@ -51,6 +57,7 @@ impl Pool {
                 other => Error::new(ErrorKind::Internal, "the pool gave no connection")
                     .with_context("why", other.to_string()),
             })?;
+        session.wish(self.settings.clone());
         Ok(Checkout { session: Some(session) })
     }
 

@@ -164,6 +164,11 @@ impl Running {
         running.push(Arc::downgrade(control));
     }
 
+    pub(crate) fn find(&self, id: &StatementId) -> Option<Arc<Control>> {
+        let running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        running.iter().filter_map(Weak::upgrade).find(|control| control.id() == id)
+    }
+
     /// Stops them all.
     pub(crate) async fn cancel_all(&self) {
         let running: Vec<_> = {

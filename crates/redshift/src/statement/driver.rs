@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, Span};
 use twinhouse_core::{Error, ErrorKind, Result, resilience::Operation, telemetry::span};
 use twinhouse_warehouse_api::{
-    BatchStream, Intent, StatementDriver, StatementHandle, StatementId, StatementRequest, StatementStatus,
+    BatchStream, CallOptions, Intent, StatementDriver, StatementHandle, StatementId, StatementRequest, StatementStatus,
     submit_in_task,
 };
 
@@ -31,6 +31,15 @@ const CANCEL_LIMIT: Duration = Duration::from_secs(5);
 /// Sends a statement and answers as soon as the server has read it.
 pub(crate) async fn submit(cluster: Arc<Cluster>, request: StatementRequest) -> Result<StatementHandle> {
     let plan = Plan::of(&request)?;
+    submit_plan(cluster, plan, request).await
+}
+
+/// The same for what is planned already.
+pub(crate) async fn submit_plan(
+    cluster: Arc<Cluster>,
+    plan: Plan,
+    request: StatementRequest,
+) -> Result<StatementHandle> {
     plan.refuse_transaction_control()?;
     let (options, span) = (request.options().clone(), span::statement("redshift", request.sql()));
     let submission = async move {
@@ -65,7 +74,8 @@ impl Statement {
                         Some(checkout) => checkout,
                         None => cluster.pool().checkout().await?,
                     };
-                    send(checkout, plan, extras(request, received), None, Home::Pool(request.options().on_drop)).await
+                    send(checkout, plan, extras_left(request, received), None, Home::Pool(request.options().on_drop))
+                        .await
                 }
             })
             .await?;
@@ -100,7 +110,7 @@ impl Statement {
     async fn restart(&self) -> Result<Started> {
         let checkout = self.cluster.pool().checkout().await?;
         let home = Home::Pool(self.request.options().on_drop);
-        send(checkout, &self.plan, extras(&self.request, self.received), Some(&self.control), home).await
+        send(checkout, &self.plan, extras_left(&self.request, self.received), Some(&self.control), home).await
     }
 }
 
@@ -112,13 +122,15 @@ fn operation(name: &'static str, request: &StatementRequest) -> Operation {
     operation.with_class("statement").with_attempt_timeout(NO_LIMIT)
 }
 
-/// What the request wants set on its session; of its time, what is left.
-fn extras(request: &StatementRequest, received: Instant) -> Extras {
-    let options = request.options();
-    Extras {
-        timeout: options.timeout.map(|limit| limit.saturating_sub(received.elapsed())),
-        label: options.label.clone(),
-    }
+/// What a call wants set on its session.
+pub(crate) fn extras(options: &CallOptions) -> Extras {
+    Extras { timeout: options.timeout, label: options.label.clone() }
+}
+
+/// The same; of its time, what is left.
+fn extras_left(request: &StatementRequest, received: Instant) -> Extras {
+    let all = extras(request.options());
+    Extras { timeout: all.timeout.map(|limit| limit.saturating_sub(received.elapsed())), ..all }
 }
 
 /// Sends a statement on a session. Until it is run, an error has had no effect.
@@ -145,7 +157,7 @@ pub(crate) async fn send(
     match run(lease.session(), plan, &extras).await {
         Ok(columns) => {
             lease.end_reading();
-            Ok(Started { lease, columns, deadline: None })
+            Ok(Started { lease, columns, deadline: None, page_of: None })
         }
         Err(error) => {
             if lease.session().is_quiet() {
@@ -157,16 +169,24 @@ pub(crate) async fn send(
 }
 
 async fn run(session: &mut Session, plan: &Plan, extras: &Extras) -> Result<Vec<WireColumn>> {
-    session.apply(extras).await?;
     if plan.words.spoils_session() {
         session.spoil();
     }
-    session.connection().explain_with(Some(plan.source.clone()));
     let Some(prepared) = &plan.prepared else {
+        session.apply(extras).await?;
+        session.connection().explain_with(Some(plan.source.clone()));
         session.send_simple(&plan.sql).await?;
         return Ok(Vec::new());
     };
-    let mut columns = session.prepare(&plan.sql, &prepared.types).await?.unwrap_or_default();
+    session.connection().explain_with(Some(plan.source.clone()));
+    if let Some(definition) = &plan.kept {
+        let name = session.keep(definition, &prepared.types, extras).await?;
+        // Setting what the call wants may have been a statement of its own.
+        session.connection().explain_with(Some(plan.source.clone()));
+        session.send_kept(&name, &prepared.values).await?;
+        return Ok(Vec::new());
+    }
+    let mut columns = session.prepare_as("", &plan.sql, &prepared.types, extras).await?.unwrap_or_default();
     for column in &mut columns {
         column.format = i16::from(Kind::prefers_binary(column));
     }

@@ -2,6 +2,7 @@
 
 mod control;
 mod driver;
+mod history;
 mod lease;
 mod parameter;
 pub(crate) mod plan;
@@ -13,8 +14,11 @@ pub(crate) mod text;
 mod tests;
 
 pub(crate) use control::{Control, Running};
-pub(crate) use driver::{send, submit};
+pub(crate) use driver::{extras, send, submit, submit_plan};
+pub use history::StatementProgress;
+pub(crate) use history::{attach, progress};
 pub(crate) use lease::{Home, Lease};
+pub(crate) use parameter::{text as value_text, type_oid};
 pub(crate) use plan::Plan;
 pub(crate) use position::Source;
-pub(crate) use rows::Started;
+pub(crate) use rows::{Page, Started};

@@ -8,7 +8,7 @@ use crate::decode::oid;
 
 /// The type that a value is announced with. Text and null take the type of the place they stand in, as the official
 /// driver does it.
-pub(super) fn type_oid(value: &Value) -> u32 {
+pub(crate) fn type_oid(value: &Value) -> u32 {
     match value {
         Value::Null => 0,
         Value::Bool(_) => oid::BOOL,
@@ -25,7 +25,7 @@ pub(super) fn type_oid(value: &Value) -> u32 {
 }
 
 /// The value's text; `None` for null.
-pub(super) fn text(name: &str, value: &Value) -> Result<Option<String>> {
+pub(crate) fn text(name: &str, value: &Value) -> Result<Option<String>> {
     let refuse = |why: &'static str| {
         Err(Error::new(ErrorKind::InvalidInput, why)
             .with_context("parameter", name)

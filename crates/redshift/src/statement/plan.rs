@@ -6,6 +6,7 @@ use twinhouse_core::{Error, ErrorKind, Result};
 use twinhouse_warehouse_api::{Dialect as _, RedshiftDialect, StatementRequest, Value};
 
 use super::{Source, parameter, text::Words};
+use crate::prepared::Definition;
 
 /// A statement that is ready to be sent.
 #[derive(Clone)]
@@ -16,6 +17,8 @@ pub(crate) struct Plan {
     pub(crate) words: Words,
     /// For saying where a mistake is.
     pub(crate) source: Arc<Source>,
+    /// Sessions keep it prepared.
+    pub(crate) kept: Option<Arc<Definition>>,
 }
 
 /// Types and values of a prepared statement.
@@ -40,13 +43,19 @@ impl Plan {
             let sql = RedshiftDialect.inline(request.sql(), request.params())?;
             let prepared = prepared.then(|| Prepared { types: Vec::new(), values: Vec::new() });
             let source = Arc::new(Source::new(request.sql(), &sql));
-            return Self { sql, prepared, words, source }.checked();
+            return Self { sql, prepared, words, source, kept: None }.checked();
         }
         let bound = RedshiftDialect.bind(request.sql(), request.params())?;
         let types = bound.values.iter().map(|(_, value)| parameter::type_oid(value)).collect();
         let values = bound.values.iter().map(|(name, value)| parameter::text(name, value)).collect::<Result<_>>()?;
         let source = Arc::new(Source::new(request.sql(), &bound.sql));
-        Self { sql: bound.sql, prepared: Some(Prepared { types, values }), words, source }.checked()
+        Self { sql: bound.sql, prepared: Some(Prepared { types, values }), words, source, kept: None }.checked()
+    }
+
+    /// A statement of our own that goes as plain text, on behalf of what its caller wrote.
+    pub(crate) fn plain(sql: String, source: Source) -> Result<Self> {
+        let words = Words::of(&sql);
+        Self { sql, prepared: None, words, source: Arc::new(source), kept: None }.checked()
     }
 
     fn checked(self) -> Result<Self> {

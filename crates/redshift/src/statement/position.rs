@@ -7,17 +7,37 @@ pub(crate) struct Source {
     written: String,
     /// None if it was sent as written.
     sent: Option<String>,
+    /// How many characters of ours stand before it.
+    skipped: usize,
+    /// How many lines stand before it in a longer text, and how many characters in its first line.
+    origin: (usize, usize),
 }
 
 impl Source {
     pub(crate) fn new(written: &str, sent: &str) -> Self {
-        Self { written: written.to_owned(), sent: (written != sent).then(|| sent.to_owned()) }
+        Self {
+            written: written.to_owned(),
+            sent: (written != sent).then(|| sent.to_owned()),
+            skipped: 0,
+            origin: (0, 0),
+        }
+    }
+
+    /// It was sent behind these words of ours.
+    pub(crate) fn behind(self, words: &str) -> Self {
+        Self { skipped: words.chars().count(), ..self }
+    }
+
+    /// It is part of a longer text, which begins with this.
+    pub(crate) fn after(self, before: &str) -> Self {
+        let last = before.rsplit('\n').next().unwrap_or_default();
+        Self { origin: (before.matches('\n').count(), last.chars().count()), ..self }
     }
 
     /// Line and column, both from 1, of a place in the text as written, for a character of the text as sent, counted from
     /// 1 as the server does. None if that cannot be told.
     pub(crate) fn place(&self, character: &str) -> Option<String> {
-        let character = character.parse::<usize>().ok()?.checked_sub(1)?;
+        let character = character.parse::<usize>().ok()?.checked_sub(self.skipped + 1)?;
         let at = match &self.sent {
             None => byte_of(&self.written, character)?,
             Some(sent) => self.written_at(sent, byte_of(sent, character)?)?,
@@ -25,6 +45,8 @@ impl Source {
         let before = self.written.get(..at)?;
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let column = if line == 1 { column + self.origin.1 } else { column };
+        let line = line + self.origin.0;
         Some(format!("line {line}, column {column}"))
     }
 
@@ -64,6 +86,15 @@ mod tests {
         for none in ["0", "", "x", "999"] {
             assert_eq!(source.place(none), None, "{none}");
         }
+    }
+
+    #[test]
+    fn a_part_of_a_longer_text_is_found_in_the_whole() {
+        let source =
+            Source::new("select 1,\n  x", "select 1,\n  x").behind("DECLARE c CURSOR FOR ").after("one;\ntwo; ");
+        assert_eq!(source.place("22").as_deref(), Some("line 2, column 6"));
+        assert_eq!(source.place("34").as_deref(), Some("line 3, column 3"));
+        assert_eq!(source.place("21"), None, "that is ours");
     }
 
     #[test]

@@ -27,6 +27,16 @@ pub(crate) struct Started {
     pub(crate) columns: Vec<WireColumn>,
     /// When to stop reading, where nobody outside counts.
     pub(crate) deadline: Option<(Instant, Duration)>,
+    /// It is a page of a longer answer, whose schema the first page decided.
+    pub(crate) page_of: Option<Page>,
+}
+
+/// Which page of a longer answer.
+#[derive(Clone, Debug)]
+pub(crate) enum Page {
+    First,
+    /// The schema of the first.
+    Later(SchemaRef),
 }
 
 impl Started {
@@ -41,6 +51,7 @@ impl Started {
             begun: false,
             outcome: Outcome::default(),
             deadline: self.deadline,
+            page_of: self.page_of,
         };
         let first = rows.first().await?;
         let (schema, outcome) = (rows.builder.schema().clone(), rows.outcome.clone());
@@ -74,6 +85,7 @@ struct Rows {
     begun: bool,
     outcome: Outcome,
     deadline: Option<(Instant, Duration)>,
+    page_of: Option<Page>,
 }
 
 /// Why reading paused.
@@ -96,7 +108,8 @@ impl Rows {
             pause = self.read(false).await?;
         }
         // An answer without rows still has a schema.
-        let batch = self.builder.settle(pause == Pause::End)?;
+        let complete = pause == Pause::End && self.page_of.is_none();
+        let batch = self.builder.settle(complete)?;
         Ok(Some(batch).filter(|batch| batch.num_rows() > 0))
     }
 
@@ -156,7 +169,7 @@ impl Rows {
     }
 
     async fn messages(&mut self, first: bool) -> Result<Pause> {
-        let Self { lease: Some(lease), builder, described, begun, outcome, .. } = self else {
+        let Self { lease: Some(lease), builder, described, begun, outcome, page_of, .. } = self else {
             return Ok(Pause::End);
         };
         let connection = lease.connection();
@@ -177,12 +190,15 @@ impl Rows {
                         return Ok(Pause::Full);
                     }
                 }
-                tag::BIND_COMPLETE | tag::EMPTY_QUERY => connection.discard(frame)?,
+                tag::BIND_COMPLETE | tag::EMPTY_QUERY | tag::NO_DATA => connection.discard(frame)?,
                 tag::ROW_DESCRIPTION => {
                     if std::mem::replace(described, true) {
                         return Err(Error::unsupported("redshift", "the statement gives more than one result"));
                     }
                     *builder = BatchBuilder::new(&row_description(connection.body(frame))?);
+                    if let Some(Page::Later(schema)) = page_of {
+                        builder.decide(schema)?;
+                    }
                     connection.discard(frame)?;
                 }
                 tag::COMMAND_COMPLETE => {

@@ -25,6 +25,9 @@ const BARRED: &[(&[&str], &[&str], &str)] = &[
     (&["CREATE", "EXTERNAL", "TABLE"], &[], NOT_INSIDE),
     (&["DROP", "EXTERNAL", "TABLE"], &[], NOT_INSIDE),
     (&["ALTER", "EXTERNAL", "TABLE"], &[], NOT_INSIDE),
+    (&["CREATE", "EXTERNAL", "SCHEMA"], &["CREATE", "EXTERNAL", "DATABASE"], NOT_INSIDE),
+    (&["ALTER", "TABLE"], &["ADD", "PARTITION"], NOT_INSIDE),
+    (&["ALTER", "TABLE"], &["DROP", "PARTITION"], NOT_INSIDE),
     (&["CREATE", "LIBRARY"], &[], NOT_INSIDE),
     (&["CREATE", "OR", "REPLACE", "LIBRARY"], &[], NOT_INSIDE),
     (&["DROP", "LIBRARY"], &[], NOT_INSIDE),
@@ -68,6 +71,8 @@ mod tests {
             "create database d",
             "create external table s.t (a int)",
             "copy job create j",
+            "create external schema s from data catalog database 'd' iam_role default create external database if not exists",
+            "alter table s.t add if not exists partition (d = '1') location 's3://b/1'",
         ] {
             let error = refuse(&Words::of(sql)).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Unsupported, "{sql}");

@@ -1,59 +1,79 @@
 //! Transactions: one session, pinned from `BEGIN` to the end.
 
 mod barred;
+mod isolation;
+mod lock;
+mod seat;
 mod slot;
 
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::StreamExt as _;
-use tokio::time::Instant;
 use twinhouse_core::{Effect, Error, ErrorKind, Fault, Result};
-use twinhouse_warehouse_api::{BatchStream, StatementRequest, Transaction, TransactionOptions};
+use twinhouse_warehouse_api::{BatchStream, CallOptions, StatementRequest, Transaction, TransactionOptions};
 
-pub(crate) use self::slot::Slot;
-use crate::{
-    cluster::Cluster,
-    pool::Extras,
-    statement::{Home, Plan, send},
-    wire::TransactionState,
+pub use self::lock::lock_tables;
+pub(crate) use self::{
+    seat::{CursorPlace, Seat},
+    slot::Slot,
 };
+use crate::{cluster::Cluster, statement::Plan};
 
-/// How long after its limit a statement may still be read: the server's own limit comes first.
-const GRACE: Duration = Duration::from_secs(5);
-
-/// An open transaction.
+/// An open transaction on Redshift: what [`Transaction`] does, and what only Redshift has.
+///
+/// Dropped, it is rolled back on the server.
+///
+/// ```no_run
+/// use twinhouse_redshift::{RedshiftWarehouse, lock_tables};
+/// use twinhouse_warehouse_api::{Transaction as _, TransactionOptions};
+///
+/// # async fn example(warehouse: &RedshiftWarehouse) -> twinhouse_core::Result<()> {
+/// let mut transaction = warehouse.begin_transaction(TransactionOptions::default()).await?;
+/// transaction.execute(lock_tables(&["stock".parse()?, "orders".parse()?])?).await?;
+/// transaction.execute("update stock set n = n - 1 where id = 7".into()).await?;
+/// Box::new(transaction).commit().await
+/// # }
+/// ```
 #[derive(Debug)]
-pub(crate) struct OpenTransaction {
-    cluster: Arc<Cluster>,
-    slot: Arc<Slot>,
-    options: TransactionOptions,
+pub struct RedshiftTransaction {
+    seat: Seat,
 }
 
 /// Opens a transaction on a session of its own.
-pub(crate) async fn begin(cluster: Arc<Cluster>, options: TransactionOptions) -> Result<OpenTransaction> {
-    let mut checkout = cluster.pool().checkout().await?;
-    checkout.apply(&extras(&options, None)).await?;
+pub(crate) async fn begin(cluster: Arc<Cluster>, options: TransactionOptions) -> Result<RedshiftTransaction> {
+    let database = cluster.config().database.clone();
+    let seat = Seat::take(cluster, options).await?;
+    let options = seat.options();
     let begin = if options.read_only { "BEGIN READ ONLY" } else { "BEGIN" };
-    checkout.ask(begin).await.map_err(crate::error::harmless)?;
-    Ok(OpenTransaction { cluster, slot: Arc::new(Slot::new(checkout)), options })
-}
-
-fn extras(options: &TransactionOptions, request: Option<&StatementRequest>) -> Extras {
-    let own = request.map(StatementRequest::options);
-    let limits = [options.statement_timeout, own.and_then(|own| own.timeout)];
-    Extras {
-        timeout: limits.into_iter().flatten().min(),
-        label: own.and_then(|own| own.label.clone()).or_else(|| options.label.clone()),
+    let mut checkout = seat.slot().take()?;
+    if let Some(wanted) = options.isolation {
+        isolation::check(&mut checkout, &database, wanted).await?;
     }
+    checkout.ask(begin).await.map_err(crate::error::harmless)?;
+    seat.slot().give_back(checkout, false);
+    Ok(RedshiftTransaction { seat })
 }
 
-impl OpenTransaction {
-    async fn end(&self, statement: &'static str) -> Result<()> {
-        let mut checkout = self.slot.take()?;
+impl RedshiftTransaction {
+    pub(crate) fn seat(&self) -> &Seat {
+        &self.seat
+    }
+
+    /// Runs what is planned and streams its rows.
+    pub(crate) async fn query_plan(&mut self, plan: Plan, options: &CallOptions) -> Result<BatchStream> {
+        barred::refuse(&plan.words)?;
+        let stream = self.seat.query(plan, options, None).await.map_err(in_transaction)?;
+        let (schema, outcome) = (stream.schema().clone(), stream.outcome().clone());
+        let batches = stream.map(|batch| batch.map_err(in_transaction));
+        Ok(BatchStream::new(schema, batches).with_outcome(outcome))
+    }
+
+    pub(crate) async fn end(&self, statement: &'static str) -> Result<()> {
+        let mut checkout = self.seat.slot().take()?;
         let answer = checkout.ask(statement).await?;
         let undone = answer.tag.is_some_and(|tag| tag.0 == "ROLLBACK");
         if statement == "COMMIT" && undone {
@@ -68,28 +88,21 @@ impl OpenTransaction {
     }
 }
 
+impl Drop for RedshiftTransaction {
+    fn drop(&mut self) {
+        self.seat.leave();
+    }
+}
+
+/// Refuses what has no place in a transaction, before anything is sent.
+pub(crate) fn refuse_barred(plan: &Plan) -> Result<()> {
+    barred::refuse(&plan.words)
+}
+
 #[async_trait]
-impl Transaction for OpenTransaction {
+impl Transaction for RedshiftTransaction {
     async fn query(&mut self, request: StatementRequest) -> Result<BatchStream> {
-        self.cluster.check_open()?;
-        let plan = Plan::of(&request)?;
-        barred::refuse(&plan.words)?;
-        let checkout = self.slot.take()?;
-        if checkout.transaction() == TransactionState::Failed {
-            self.slot.give_back(checkout, false);
-            return Err(Error::new(ErrorKind::InvalidInput, "a statement of the transaction has failed: roll it back")
-                .with_sqlstate("25P02"));
-        }
-        let extras = extras(&self.options, Some(&request));
-        let limit = extras.timeout;
-        let home = Home::Transaction(self.slot.clone());
-        let mut started = send(checkout, &plan, extras, None, home).await.map_err(in_transaction)?;
-        self.cluster.running().add(started.lease.control());
-        started.deadline = limit.and_then(|limit| Some((Instant::now().checked_add(limit + GRACE)?, limit)));
-        let stream = started.open().await.map_err(in_transaction)?;
-        let (schema, outcome) = (stream.schema().clone(), stream.outcome().clone());
-        let batches = stream.map(|batch| batch.map_err(in_transaction));
-        Ok(BatchStream::new(schema, batches).with_outcome(outcome))
+        self.query_plan(Plan::of(&request)?, request.options()).await
     }
 
     async fn execute(&mut self, request: StatementRequest) -> Result<u64> {
@@ -105,7 +118,7 @@ impl Transaction for OpenTransaction {
     }
 
     async fn rollback(self: Box<Self>) -> Result<()> {
-        if self.slot.is_lost() {
+        if self.seat.slot().is_lost() {
             // The session was closed, and with it the transaction.
             return Ok(());
         }
@@ -113,15 +126,8 @@ impl Transaction for OpenTransaction {
     }
 }
 
-impl Drop for OpenTransaction {
-    fn drop(&mut self) {
-        // The guard around the session rolls back; one that is still read goes home to nobody and does the same.
-        self.slot.leave();
-    }
-}
-
 /// Whatever happened before the commit, the server undoes it.
-fn in_transaction(error: Error) -> Error {
+pub(crate) fn in_transaction(error: Error) -> Error {
     let fault = Fault { effect: Effect::None, ..error.fault() };
     error.with_fault(fault)
 }

@@ -6,7 +6,7 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use twinhouse_core::{Error, ErrorKind, Result};
 
-use super::message::{Body, ServerMessage, malformed, tag};
+use super::message::{Body, CommandTag, ServerMessage, malformed, tag};
 use crate::{error, statement::Source};
 
 /// How much is read at once.
@@ -63,6 +63,8 @@ pub(crate) struct Connection {
     owed: usize,
     transaction: TransactionState,
     broken: bool,
+    /// Whether the server may have thrown away what was prepared.
+    stale_plans: bool,
     notices: VecDeque<Notice>,
     server_version: Option<String>,
     /// The statement that errors are about.
@@ -78,6 +80,7 @@ impl Connection {
             owed: 0,
             transaction: TransactionState::None,
             broken: false,
+            stale_plans: false,
             notices: VecDeque::new(),
             server_version: None,
             source: None,
@@ -101,6 +104,11 @@ impl Connection {
 
     pub(crate) fn transaction(&self) -> TransactionState {
         self.transaction
+    }
+
+    /// Whether what was prepared before may be gone, since the last look.
+    pub(crate) fn take_stale_plans(&mut self) -> bool {
+        std::mem::take(&mut self.stale_plans)
     }
 
     pub(crate) fn server_version(&self) -> Option<&str> {
@@ -231,6 +239,9 @@ impl Connection {
 
     /// Lets go of the message at the front.
     pub(crate) fn discard(&mut self, frame: Frame) -> Result<()> {
+        if frame.tag == tag::COMMAND_COMPLETE {
+            self.stale_plans |= CommandTag::makes_plans_stale(self.body(frame));
+        }
         if frame.tag == tag::READY_FOR_QUERY {
             let state = Body::new(self.body(frame)).byte()?;
             self.transaction = match state {
@@ -249,6 +260,7 @@ impl Connection {
     pub(crate) fn take_error(&mut self, frame: Frame) -> Result<Error> {
         let mut message = ServerMessage::parse(self.body(frame))?;
         self.broken |= message.is_fatal();
+        self.stale_plans |= error::is_stale_plan(&message);
         self.discard(frame)?;
         let place = self.source.as_ref().and_then(|source| source.place(&message.position));
         message.position = place.unwrap_or_default();

@@ -7,6 +7,7 @@ pub(crate) mod tag {
     pub(crate) const AUTHENTICATION: u8 = b'R';
     pub(crate) const BACKEND_KEY_DATA: u8 = b'K';
     pub(crate) const BIND_COMPLETE: u8 = b'2';
+    pub(crate) const CLOSE_COMPLETE: u8 = b'3';
     pub(crate) const COMMAND_COMPLETE: u8 = b'C';
     pub(crate) const COPY_IN: u8 = b'G';
     pub(crate) const COPY_OUT: u8 = b'H';
@@ -189,6 +190,11 @@ pub(crate) struct CommandTag(pub(crate) String);
 impl CommandTag {
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self> {
         Body::new(bytes).text().map(Self)
+    }
+
+    /// Whether the server may have thrown away what was prepared before.
+    pub(crate) fn makes_plans_stale(tag: &[u8]) -> bool {
+        [&b"ALTER"[..], b"CREATE", b"DROP", b"ROLLBACK"].iter().any(|verb| tag.starts_with(verb))
     }
 
     /// How many rows it changed. A `SELECT` changes none, whatever number a newer server adds.
