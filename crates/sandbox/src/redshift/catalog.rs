@@ -13,6 +13,7 @@ const TEMPLATE: &str = "twinhouse_template";
 const CONTENT: &[&str] = &[
     include_str!("catalog/types.sql"),
     include_str!("catalog/functions.sql"),
+    include_str!("catalog/scalars.sql"),
     include_str!("catalog/layout.sql"),
     include_str!("catalog/views.sql"),
     include_str!("catalog/activity.sql"),

@@ -226,6 +226,30 @@ fn of_word(s: &Lexed<'_>, i: usize, writes: bool) -> Option<Report> {
             return Some(near(s, distinct));
         }
     }
+    let before = i.checked_sub(1);
+    let names_something =
+        before.is_some_and(|k| s.is_sign(k, '.') || s.is_sign(k, ',') || s.is_any(k, &["as", "select"]));
+    if !names_something && !s.is_sign(i + 1, '.') {
+        if s.is(i, "qualify") && i > 0 && i + 1 < s.len() && !s.is_sign(i + 1, ',') && !s.is_any(i + 1, &["from"]) {
+            return Some(at(Report::not_in_sandbox("QUALIFY"), s, i));
+        }
+        if s.is_any(i, &["pivot", "unpivot"]) && s.is_sign(i + 1, '(') {
+            return Some(at(Report::not_in_sandbox(&s.raw(i).to_uppercase()), s, i));
+        }
+        if s.are(i, &["connect", "by"]) {
+            return Some(at(Report::not_in_sandbox("CONNECT BY"), s, i));
+        }
+        if s.are(i, &["ignore", "nulls"]) || s.are(i, &["respect", "nulls"]) {
+            return Some(at(Report::not_in_sandbox("IGNORE NULLS and RESPECT NULLS"), s, i));
+        }
+    }
+    if s.is_sign(i + 1, '(')
+        && !before.is_some_and(|k| s.is_sign(k, '.'))
+        && is_absent_function(raw)
+        && !s.is(0, "create")
+    {
+        return Some(at(Report::not_in_sandbox(&raw.to_uppercase()), s, i));
+    }
     if s.are(i, &["distinct", "on"]) && s.is_sign(i + 2, '(') {
         return Some(at(Report::unsupported("SELECT DISTINCT ON is not supported"), s, i));
     }
@@ -240,6 +264,34 @@ fn of_word(s: &Lexed<'_>, i: usize, writes: bool) -> Option<Report> {
         return Some(near(s, i));
     }
     None
+}
+
+/// Functions that the service has and the sandbox has not.
+const ABSENT_FUNCTIONS: &[&str] = &[
+    "checksum",
+    "crc32",
+    "difference",
+    "explode_udf",
+    "farmfingerprint64",
+    "farmhash64",
+    "fnv_hash",
+    "soundex",
+    "get_array_length",
+    "array_concat",
+    "array_flatten",
+    "split_to_array",
+    "subarray",
+    "object",
+    "object_transform",
+    "json_serialize_to_varbyte",
+    "interval_cmp",
+];
+
+fn is_absent_function(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ABSENT_FUNCTIONS.contains(&name.as_str())
+        || ["st_", "hll_", "h3_", "ai_"].iter().any(|family| name.starts_with(family))
+        || matches!(name.as_str(), "hll")
 }
 
 fn near(s: &Lexed<'_>, i: usize) -> Report {
@@ -298,6 +350,12 @@ mod tests {
             ("alter table t add column if not exists a int", "42601"),
             ("alter table t add column a int, add column b int", "42601"),
             ("alter table t alter column a type bigint", "0A000"),
+            ("select a from t qualify row_number() over (order by a) = 1", "0A000"),
+            ("select * from t pivot (sum(a) for b in (1, 2))", "0A000"),
+            ("select a from t start with a = 1 connect by prior a = b", "0A000"),
+            ("select last_value(a ignore nulls) over (order by b) from t", "0A000"),
+            ("select checksum(a), st_x(b) from t", "0A000"),
+            ("select ST_GeomFromText('POINT(1 2)')", "0A000"),
             ("merge into t using s on t.a = s.a when matched then delete", "42601"),
             (
                 "merge into t x using s on x.a = s.a when matched then delete when not matched then insert values (1)",
@@ -317,6 +375,8 @@ mod tests {
         for sql in [
             "select 'savepoint' as e, e from t e",
             "select e 'x'",
+            "select t.qualify, pivot, checksum from t",
+            "select a as qualify from t",
             "rollback",
             "rollback transaction",
             "copy t from 's3://b/k' iam_role default format parquet",

@@ -44,6 +44,13 @@ pub(super) fn expressions(s: &Lexed<'_>, ids: &LastIds, edits: &mut Edits) -> Re
             Some(Kind::Word) if s.is(i, "minus") && s.is_any(i + 1, &["select", "all", "distinct"]) => {
                 edits.replace(s.tokens[i].at.clone(), "EXCEPT");
             }
+            Some(Kind::Word) if s.is(i, "approximate") && s.is_any(i + 1, &["count", "percentile_disc"]) => {
+                // The exact answer is within the error that the service allows itself.
+                edits.remove(s.tokens[i].at.clone());
+            }
+            Some(Kind::Word) if s.is(i, "select") && s.is(i + 1, "top") && s.kind(i + 2) == Some(Kind::Number) => {
+                top(s, i, edits)?;
+            }
             Some(Kind::Word) if s.is_any(i, &["numeric", "decimal"]) && is_cast(s, i) => {
                 edits.insert(s.tokens[i].at.end, "(18, 0)");
             }
@@ -89,6 +96,13 @@ fn call(s: &Lexed<'_>, i: usize, ids: &LastIds, edits: &mut Edits) -> Result<(),
             edits.replace(at(close), ") END)");
         }
         "decode" => decode(s, i, edits)?,
+        "ratio_to_report" => ratio_to_report(s, i, edits)?,
+        "json_extract_path_text" => {
+            // The last argument may be a flag among texts: a word that no path has.
+            if s.is_any(close - 1, &["true", "false"]) && s.is_sign(close - 2, ',') {
+                edits.replace(at(close - 1), format!("'twinhouse {}'", s.name(close - 1)));
+            }
+        }
         "listagg" => listagg(s, i, edits),
         "median" => edits.replace(s.span(&(i..open + 1)), "percentile_cont(0.5) WITHIN GROUP (ORDER BY "),
         "len" => edits.replace(at(i), "length"),
@@ -122,6 +136,7 @@ fn value(s: &Lexed<'_>, i: usize, close: usize, value: i64, edits: &mut Edits) {
     }
 }
 
+/// `DECODE(x, a, 1, b, 2, 3)`. Unlike in CASE, NULL equals NULL there.
 fn decode(s: &Lexed<'_>, i: usize, edits: &mut Edits) -> Result<(), Report> {
     let (open, close) = (i + 1, s.closing(i + 1));
     let commas = s.commas(open);
@@ -129,23 +144,73 @@ fn decode(s: &Lexed<'_>, i: usize, edits: &mut Edits) -> Result<(), Report> {
         // DECODE(text, format) turns text into bytes: another function.
         return Ok(());
     }
-    edits.replace(s.span(&(i..open + 1)), "(CASE ");
+    // What can be said again costs nothing and means the same.
+    let plain = (open + 1..commas[0]).all(|k| s.is_name(k) || s.is_sign(k, '.') || s.kind(k) == Some(Kind::Literal));
+    let looked_at = &s.text[s.span(&(open + 1..commas[0]))];
+    match plain {
+        true => edits.replace(s.span(&(i..commas[0])), "(CASE"),
+        false => edits.replace(s.span(&(i..open + 1)), "(CASE "),
+    }
     for (k, comma) in commas.iter().enumerate() {
         let last = k + 1 == commas.len();
-        if k % 2 == 0 && s.is(comma + 1, "null") && !last {
-            // CASE would never find it: NULL equals nothing there, and itself in DECODE.
-            return Err(Report::not_in_sandbox("DECODE with NULL among the values to look for"));
+        if !plain && k % 2 == 0 && s.is(comma + 1, "null") && !last {
+            return Err(Report::not_in_sandbox("DECODE of an expression with NULL among the values to look for"));
         }
         let word = if k % 2 == 1 {
-            " THEN "
+            " THEN ".to_owned()
         } else if last {
-            " ELSE "
+            " ELSE ".to_owned()
+        } else if plain {
+            format!(" WHEN {} IS NOT DISTINCT FROM ", folded(s, looked_at))
         } else {
-            " WHEN "
+            " WHEN ".to_owned()
         };
         edits.replace(s.tokens[*comma].at.clone(), word);
     }
     edits.replace(s.tokens[close].at.clone(), " END)");
+    Ok(())
+}
+
+/// A text that is said again, with its quoted names as the session reads them.
+fn folded(s: &Lexed<'_>, text: &str) -> String {
+    if s.case_sensitive || !text.contains('"') { text.to_owned() } else { text.to_ascii_lowercase() }
+}
+
+/// `RATIO_TO_REPORT(x) OVER (…)`: a row's share of its window.
+fn ratio_to_report(s: &Lexed<'_>, i: usize, edits: &mut Edits) -> Result<(), Report> {
+    let (open, close) = (i + 1, s.closing(i + 1));
+    let plain = (open + 1..close).all(|k| s.is_name(k) || s.is_sign(k, '.'));
+    if !plain || !s.is(close + 1, "over") || !s.is_sign(close + 2, '(') {
+        return Err(Report::not_in_sandbox("RATIO_TO_REPORT of anything but a column"));
+    }
+    let end = s.closing(close + 2);
+    if end >= s.len() {
+        return Ok(());
+    }
+    let column = folded(s, &s.text[s.span(&(open + 1..close))]);
+    edits.replace(s.tokens[i].at.clone(), format!("({column}::double precision / nullif(sum"));
+    edits.insert(s.tokens[end].at.end, ", 0))");
+    Ok(())
+}
+
+/// `SELECT TOP n …`: a limit at the end of its query.
+fn top(s: &Lexed<'_>, i: usize, edits: &mut Edits) -> Result<(), Report> {
+    let (mut depth, mut end) = (0usize, s.len());
+    for k in i + 1..s.len() {
+        if s.is_sign(k, '(') {
+            depth += 1;
+        } else if s.is_sign(k, ')') {
+            if depth == 0 {
+                end = k;
+                break;
+            }
+            depth -= 1;
+        } else if depth == 0 && s.is_any(k, &["union", "intersect", "except", "minus", "limit", "offset"]) {
+            return Err(Report::not_in_sandbox("TOP together with UNION, INTERSECT, EXCEPT or LIMIT"));
+        }
+    }
+    edits.remove(s.span(&(i + 1..i + 3)));
+    edits.insert(s.span(&(i..end)).end, format!(" LIMIT {}", s.raw(i + 2)));
     Ok(())
 }
 
@@ -185,8 +250,17 @@ mod tests {
             ("select nvl2(a, b, c)", "select (CASE WHEN (a) IS NOT NULL THEN ( b) ELSE ( c) END)"),
             (
                 "select decode(a, 1, 'x', 2, f(b, c), 'z')",
-                "select (CASE a WHEN  1 THEN  'x' WHEN  2 THEN  f(b, c) ELSE  'z' END)",
+                "select (CASE WHEN a IS NOT DISTINCT FROM  1 THEN  'x' WHEN a IS NOT DISTINCT FROM  2 THEN  f(b, c) ELSE  'z' END)",
             ),
+            ("select decode(f(a), 1, 'x')", "select (CASE f(a) WHEN  1 THEN  'x' END)"),
+            ("select approximate count(distinct a) from t", "select  count(distinct a) from t"),
+            ("select top 3 a from t order by a", "select  a from t order by a LIMIT 3"),
+            ("select * from (select top 3 f(a) from t) x", "select * from (select  f(a) from t LIMIT 3) x"),
+            (
+                "select ratio_to_report(a) over (partition by b) from t",
+                "select (a::double precision / nullif(sum(a) over (partition by b), 0)) from t",
+            ),
+            ("select json_extract_path_text(a, 'b', true)", "select json_extract_path_text(a, 'b', 'twinhouse true')"),
             ("select dateadd(day, 1, d)", "select dateadd('day', 1, d)"),
             ("select sysdate, t.sysdate", "select pg_catalog.sysdate(), t.sysdate"),
             (

@@ -2,11 +2,6 @@
 create function pg_catalog.version() returns text language sql stable as
 $$ select 'PostgreSQL 8.0.2 on i686-pc-linux-gnu, compiled by GCC gcc (GCC) 3.4.2 20041017 (Red Hat 3.4.2-6.fc3), Redshift 1.0.77467'::text $$;
 
-create function pg_catalog.getdate() returns timestamp language sql stable as
-$$ select pg_catalog.statement_timestamp() at time zone 'UTC' $$;
-create function pg_catalog.sysdate() returns timestamp language sql stable as
-$$ select pg_catalog.transaction_timestamp() at time zone 'UTC' $$;
-
 create function twinhouse.datepart(part text) returns text language sql immutable strict as
 $$ select case pg_catalog.lower(part)
      when 'y' then 'year' when 'yr' then 'year' when 'yrs' then 'year' when 'years' then 'year'
@@ -47,8 +42,8 @@ create function pg_catalog.convert_timezone(source text, target text, at timesta
 $$ select (at at time zone source) at time zone target $$;
 create function pg_catalog.convert_timezone(target text, at timestamp) returns timestamp language sql stable strict as
 $$ select (at at time zone 'UTC') at time zone target $$;
-create function pg_catalog.last_day(at date) returns date language sql immutable strict as
-$$ select (pg_catalog.date_trunc('month', at::timestamp) + interval '1 month - 1 day')::date $$;
+create function pg_catalog.last_day(at timestamp) returns date language sql immutable strict as
+$$ select (pg_catalog.date_trunc('month', at) + interval '1 month - 1 day')::date $$;
 create function pg_catalog.add_months(at timestamp, n bigint) returns timestamp language sql immutable strict as
 $$ select case when at::date = pg_catalog.last_day(at::date)
      then pg_catalog.last_day((at + n * interval '1 month')::date) + at::time else at + n * interval '1 month' end $$;
@@ -65,12 +60,8 @@ $$ select pg_catalog.encode(case bits
      else pg_catalog.sha256(pg_catalog.convert_to(value, 'UTF8')) end, 'hex') $$;
 
 create function pg_catalog.json_parse(text) returns super language sql immutable strict as $$ select $1::jsonb::super $$;
-create function pg_catalog.json_serialize(super) returns text language sql immutable strict as
-$$ select pg_catalog.regexp_replace($1::jsonb::text, '("(?:[^"\\\\]|\\\\.)*")|([:,]) ', '\\1\\2', 'g') $$;
 create function pg_catalog.json_typeof(super) returns text language sql immutable strict as
 $$ select pg_catalog.jsonb_typeof($1::jsonb) $$;
-create function pg_catalog.json_extract_path_text(json text, variadic path text[]) returns text language sql immutable strict as
-$$ select pg_catalog.jsonb_extract_path_text(json::jsonb, variadic path) $$;
 create function pg_catalog.is_valid_json(text) returns boolean language plpgsql immutable strict as
 $$ begin perform $1::jsonb; return pg_catalog.jsonb_typeof($1::jsonb) in ('object', 'array');
    exception when others then return false; end $$;
