@@ -11,10 +11,11 @@ use twinhouse_warehouse_api::{RedshiftDialect, WarehouseInfo};
 use crate::{
     config::RedshiftConfig,
     error,
-    pool::{Pool, Sessions},
+    pool::{Meter, Pool, Sessions},
     settings::SessionSettings,
     staging::Staging,
     statement::Running,
+    views::DeploymentCell,
     wire::Connector,
 };
 
@@ -28,12 +29,18 @@ pub(crate) struct Cluster {
     transactions: Policy,
     running: Running,
     staging: Option<Staging>,
+    deployment: DeploymentCell,
 }
 
 impl Cluster {
     pub(crate) fn new(config: RedshiftConfig) -> Result<Arc<Self>> {
-        let connector =
-            Connector::new(config.host.clone(), config.port, config.sslmode, config.root_certificate.clone());
+        let connector = Connector::new(
+            config.host.clone(),
+            config.port,
+            config.sslmode,
+            config.root_certificate.clone(),
+            config.pool.keepalive,
+        );
         let staging = config.staging.as_ref().map(|prefix| Staging::s3(prefix, &config)).transpose()?;
         Self::over(config, connector, staging)
     }
@@ -50,11 +57,14 @@ impl Cluster {
             .breaker(BreakerOptions::default().with_faults(u32::MAX))
             .build();
         let schema = config.schema.clone().unwrap_or_else(|| "public".to_owned());
-        let info = WarehouseInfo::new("redshift", host, Arc::new(RedshiftDialect))
+        let info = WarehouseInfo::new("redshift", host.as_str(), Arc::new(RedshiftDialect))
             .with_defaults(Some(config.database.clone()), Some(schema));
-        let pool = Pool::new(Sessions::new(config.clone(), connector, policy.clone()), config.pool)?;
+        let meter = Meter::new(host.as_str());
+        let sessions = Sessions::new(config.clone(), connector, policy.clone(), meter.clone());
+        let pool = Pool::new(sessions, config.pool, meter)?;
         let running = Running::default();
-        Ok(Arc::new(Self { info, config, pool, policy, transactions, running, staging }))
+        let deployment = DeploymentCell::default();
+        Ok(Arc::new(Self { info, config, pool, policy, transactions, running, staging, deployment }))
     }
 
     /// The same server, for calls whose sessions run with these settings.
@@ -93,12 +103,18 @@ impl Cluster {
         self.staging.as_ref()
     }
 
+    /// What the server is, once it was asked.
+    pub(crate) fn deployment(&self) -> &DeploymentCell {
+        &self.deployment
+    }
+
     pub(crate) fn check_open(&self) -> Result<()> {
         if self.pool.is_closed() { Err(error::closed()) } else { Ok(()) }
     }
 
     pub(crate) async fn close(&self) {
         self.pool.close().await;
+        self.pool.drained(self.config.pool.drain).await;
         self.running.cancel_all().await;
     }
 }

@@ -156,6 +156,16 @@ pub(crate) fn pool_wait(wait: &'static str, limit: Duration) -> Error {
         .with_context("limit", format!("{limit:?}"))
 }
 
+/// A connection did not come about in the time for all its tries: what the last one met is the cause.
+pub(crate) fn connecting(error: Error, limit: Duration) -> Error {
+    if error.context("wait") != Some("deadline") {
+        return error;
+    }
+    let timed_out = pool_wait("connect", limit);
+    let attempts = error.attempts();
+    timed_out.with_source(error).with_attempts(attempts)
+}
+
 /// The same error, now known to have had no effect: it struck before anything that changes anything was sent, or inside
 /// a transaction that was not committed.
 pub(crate) fn harmless(error: Error) -> Error {

@@ -1,16 +1,15 @@
-//! Puts a configuration together from what the program says, the environment and defaults.
+//! What the program says of a warehouse.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use twinhouse_auth::{Cached, CredentialProvider, sources::StaticLogin};
-use twinhouse_core::{
-    Error, Result, Secret,
-    config::{Env, Layers},
-};
+use twinhouse_auth::CredentialProvider;
+use twinhouse_core::{Result, Secret, config::Env};
 
-use super::{PoolOptions, RedshiftConfig, S3Options, SslMode, StagingPrefix, url};
+use super::{Auth, NoticeHandler, SslMode, StagingPrefix, auth::Names, url};
+use crate::wire::Notice;
 
-/// Settings of a warehouse, from the highest layer to the lowest: this builder, the environment, defaults.
+/// Settings of a warehouse, from the highest layer to the lowest: this builder, the environment, a service of
+/// `pg_service.conf`, defaults.
 ///
 /// ```
 /// use twinhouse_core::config::Env;
@@ -26,8 +25,19 @@ use super::{PoolOptions, RedshiftConfig, S3Options, SslMode, StagingPrefix, url}
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct RedshiftBuilder {
-    env: Option<Env>,
-    credentials: Option<Arc<dyn CredentialProvider>>,
+    pub(super) env: Option<Env>,
+    pub(super) credentials: Option<Arc<dyn CredentialProvider>>,
+    pub(super) notices: Option<NoticeHandler>,
+    pub(super) service: Option<String>,
+    pub(super) auth: Option<Auth>,
+    pub(super) secret: Option<String>,
+    pub(super) cluster_identifier: Option<String>,
+    pub(super) workgroup: Option<String>,
+    pub(super) custom_domain: Option<String>,
+    pub(super) auto_create: Option<bool>,
+    pub(super) db_groups: Option<Names>,
+    pub(super) credential_duration: Option<Duration>,
+    pub(super) aws_endpoint: Option<String>,
     pub(super) host: Option<String>,
     pub(super) port: Option<u16>,
     pub(super) database: Option<String>,
@@ -38,6 +48,11 @@ pub struct RedshiftBuilder {
     pub(super) root_certificate: Option<String>,
     pub(super) application: Option<String>,
     pub(super) pool_size: Option<usize>,
+    pub(super) pool_min: Option<usize>,
+    pub(super) idle_timeout: Option<Duration>,
+    pub(super) max_lifetime: Option<Duration>,
+    pub(super) drain_timeout: Option<Duration>,
+    pub(super) keepalive: Option<Duration>,
     pub(super) checkout_timeout: Option<Duration>,
     pub(super) connect_timeout: Option<Duration>,
     pub(super) recycle_timeout: Option<Duration>,
@@ -57,9 +72,25 @@ impl RedshiftBuilder {
     /// Takes what a URL says:
     /// `redshift://user:password@host:5439/database?sslmode=verify-full&staging=s3://bucket/prefix`.
     ///
-    /// Parameters: `sslmode`, `sslrootcert`, `staging`, `iam_role`, `pool`, `schema`, `region`, `s3_endpoint`,
-    /// `application_name`, and `checkout_timeout`, `connect_timeout`, `recycle_timeout` in seconds or as `30s`.
-    /// What is special in a URL is percent-encoded.
+    /// Parameters: `sslmode`, `sslrootcert`, `staging`, `iam_role`, `schema`, `region`, `s3_endpoint`,
+    /// `application_name`, `service`; of the pool `pool`, `pool_min`, `checkout_timeout`, `connect_timeout`,
+    /// `recycle_timeout`, `idle_timeout`, `max_lifetime`, `drain_timeout`, `keepalive`, times in seconds or as `30s`; of
+    /// the login `auth`, `secret`, `cluster_identifier`, `workgroup`, `custom_domain`, `auto_create`, `db_groups`
+    /// separated by commas, `credential_duration`, `aws_endpoint`. What is special in a URL is percent-encoded.
+    ///
+    /// ```
+    /// # use twinhouse_core::config::Env;
+    /// use twinhouse_redshift::RedshiftBuilder;
+    ///
+    /// # #[cfg(feature = "iam")]
+    /// # {
+    /// // Region and cluster are in the name of the host; the database user is given, so its credentials are asked for.
+    /// let url = "redshift://loader@sales.abc123.eu-west-1.redshift.amazonaws.com/dev?auth=iam&db_groups=etl";
+    /// let config = RedshiftBuilder::from_url(url)?.env(Env::empty()).build()?;
+    /// assert!(config.explain().to_string().contains("eu-west-1"));
+    /// # }
+    /// # Ok::<(), twinhouse_core::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -116,6 +147,82 @@ impl RedshiftBuilder {
         self
     }
 
+    /// The name of a service in `pg_service.conf` (`PGSERVICEFILE`, else `~/.pg_service.conf`, else that of
+    /// `PGSYSCONFDIR`). Default: what `PGSERVICE` says. Unlike libpq, the environment goes before the file.
+    pub fn service(mut self, name: impl Into<String>) -> Self {
+        self.service = Some(name.into());
+        self
+    }
+
+    /// The way to log in. Default [`Auth::Password`].
+    pub fn auth(mut self, auth: Auth) -> Self {
+        self.auth = Some(auth);
+        self
+    }
+
+    /// The name or ARN of the secret with user and password, for [`Auth::SecretsManager`].
+    pub fn secret(mut self, name_or_arn: impl Into<String>) -> Self {
+        self.secret = Some(name_or_arn.into());
+        self
+    }
+
+    /// The cluster's identifier. Default: what the name of the host says.
+    pub fn cluster_identifier(mut self, identifier: impl Into<String>) -> Self {
+        self.cluster_identifier = Some(identifier.into());
+        self
+    }
+
+    /// The serverless workgroup's name. Default: what the name of the host says.
+    pub fn workgroup(mut self, name: impl Into<String>) -> Self {
+        self.workgroup = Some(name.into());
+        self
+    }
+
+    /// The custom domain name of the cluster or workgroup, where neither is given.
+    pub fn custom_domain(mut self, name: impl Into<String>) -> Self {
+        self.custom_domain = Some(name.into());
+        self
+    }
+
+    /// Whether `GetClusterCredentials` makes the database user if there is none. Default no.
+    pub fn auto_create(mut self, create: bool) -> Self {
+        self.auto_create = Some(create);
+        self
+    }
+
+    /// Groups that exist in the database and that the user joins for each session, by `GetClusterCredentials`.
+    pub fn db_groups(mut self, groups: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.db_groups = Some(Names(groups.into_iter().map(Into::into).collect()));
+        self
+    }
+
+    /// How long a temporary credential is good for, from 15 minutes to an hour. Default: 15 minutes. Sessions outlive
+    /// the credential they began with.
+    pub fn credential_duration(mut self, duration: Duration) -> Self {
+        self.credential_duration = Some(duration);
+        self
+    }
+
+    /// Another address than Amazon's for Redshift's control plane and Secrets Manager.
+    pub fn aws_endpoint(mut self, url: impl Into<String>) -> Self {
+        self.aws_endpoint = Some(url.into());
+        self
+    }
+
+    /// Hands every notice of the server to this function: COPY's and UNLOAD's reports, warnings, what `RAISE INFO` says
+    /// in a procedure. It is called where the notice is read, so it must not block.
+    ///
+    /// ```
+    /// use twinhouse_redshift::RedshiftBuilder;
+    ///
+    /// let builder = RedshiftBuilder::new().on_notice(|notice| println!("{}: {}", notice.severity(), notice.message()));
+    /// # let _ = builder;
+    /// ```
+    pub fn on_notice(mut self, handler: impl Fn(&Notice) + Send + Sync + 'static) -> Self {
+        self.notices = Some(NoticeHandler::new(handler));
+        self
+    }
+
     /// How strictly the connection is protected. Default [`SslMode::VerifyFull`].
     pub fn sslmode(mut self, mode: SslMode) -> Self {
         self.sslmode = Some(mode);
@@ -137,6 +244,39 @@ impl RedshiftBuilder {
     /// The most connections at a time. Default 8.
     pub fn pool_size(mut self, connections: usize) -> Self {
         self.pool_size = Some(connections);
+        self
+    }
+
+    /// The least connections that are kept open, once the warehouse is used or
+    /// [`warm_up`](crate::RedshiftWarehouse::warm_up) is called. Default 0.
+    pub fn pool_min(mut self, connections: usize) -> Self {
+        self.pool_min = Some(connections);
+        self
+    }
+
+    /// How long a connection may lie unused before it is closed. Default 10 min.
+    pub fn idle_timeout(mut self, limit: Duration) -> Self {
+        self.idle_timeout = Some(limit);
+        self
+    }
+
+    /// How old a connection may get; up to a tenth less, so that not all go at once. One that is in use finishes first.
+    /// Default 1 h.
+    pub fn max_lifetime(mut self, limit: Duration) -> Self {
+        self.max_lifetime = Some(limit);
+        self
+    }
+
+    /// How long `close` waits for connections that are in use before it cancels what runs on them. Default 0: at once.
+    pub fn drain_timeout(mut self, limit: Duration) -> Self {
+        self.drain_timeout = Some(limit);
+        self
+    }
+
+    /// How long a connection is silent before TCP asks whether the other end is there, and between such questions.
+    /// Default 200 s: AWS's network drops connections that were silent for 350 s.
+    pub fn keepalive(mut self, time: Duration) -> Self {
+        self.keepalive = Some(time);
         self
     }
 
@@ -189,238 +329,4 @@ impl RedshiftBuilder {
         self.s3_keys = Some((id.into(), secret.into(), token));
         self
     }
-
-    /// Checks everything. Connects nowhere.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Config`](twinhouse_core::ErrorKind::Config): a setting that is missing, with all the places where it
-    /// was looked for, or wrong, with the place it came from.
-    pub fn build(self) -> Result<RedshiftConfig> {
-        let env = self.env.clone().unwrap_or_else(Env::process);
-        // A URL in the environment is for another server if the program names one itself: its password must not leak.
-        let env = match env.var(url::VARIABLE) {
-            Some(text) if self.host.is_none() => url::read(text, url::VARIABLE)?.spread(&env),
-            _ => env,
-        };
-        let mut layers = Layers::new(env);
-        let layers = &mut layers;
-
-        let host = layers
-            .setting::<String>("host")
-            .given(self.host)
-            .env("TWINHOUSE_REDSHIFT_URL host")
-            .env("REDSHIFT_HOST")
-            .env("PGHOST")
-            .wish("a name or address")
-            .check(|host| !host.is_empty() && !host.starts_with('/'))
-            .required()?
-            .into_value();
-        let port = layers
-            .setting::<u16>("port")
-            .given(self.port)
-            .env("TWINHOUSE_REDSHIFT_URL port")
-            .env("REDSHIFT_PORT")
-            .env("PGPORT")
-            .wish("a port number")
-            .check(|&port| port != 0)
-            .or(5439)?
-            .into_value();
-        let database = layers
-            .setting::<String>("database")
-            .given(self.database)
-            .env("TWINHOUSE_REDSHIFT_URL database")
-            .env("REDSHIFT_DATABASE")
-            .env("PGDATABASE")
-            .wish("a database's name")
-            .check(|name| !name.is_empty() && !name.contains('\0'))
-            .required()?
-            .into_value();
-        let schema = layers
-            .setting::<String>("schema")
-            .given(self.schema)
-            .env("TWINHOUSE_REDSHIFT_URL schema")
-            .env("REDSHIFT_SCHEMA")
-            .wish("a schema's name")
-            .check(|name| !name.is_empty() && !name.contains('\0'))
-            .optional()?
-            .map(|setting| setting.into_value());
-        let credentials = match self.credentials {
-            Some(provider) => provider,
-            None => {
-                let user = layers
-                    .setting::<String>("user")
-                    .given(self.user)
-                    .env("TWINHOUSE_REDSHIFT_URL user")
-                    .env("REDSHIFT_USER")
-                    .env("PGUSER")
-                    .wish("a database user's name")
-                    .check(|name| !name.is_empty() && !name.contains('\0'))
-                    .required()?
-                    .into_value();
-                let password = layers
-                    .setting_with("password", |text| Some(Secret::from(text)), Secret::to_string)
-                    .given(self.password)
-                    .env("TWINHOUSE_REDSHIFT_URL password")
-                    .env("REDSHIFT_PASSWORD")
-                    .env("PGPASSWORD")
-                    .wish("a password without NUL")
-                    .check(|secret| !secret.expose().contains('\0'))
-                    .required()?
-                    .into_value();
-                Arc::new(Cached::new(StaticLogin::new(user, password)))
-            }
-        };
-        let sslmode = layers
-            .setting::<SslMode>("sslmode")
-            .given(self.sslmode)
-            .env("TWINHOUSE_REDSHIFT_URL sslmode")
-            .env("REDSHIFT_SSLMODE")
-            .env("PGSSLMODE")
-            .wish(SslMode::NAMES)
-            .or(SslMode::default())?
-            .into_value();
-        let root_certificate = layers
-            .setting::<String>("sslrootcert")
-            .given(self.root_certificate)
-            .env("TWINHOUSE_REDSHIFT_URL sslrootcert")
-            .env("REDSHIFT_SSLROOTCERT")
-            .env("PGSSLROOTCERT")
-            .wish("a PEM file, or system")
-            .optional()?
-            .map(|setting| setting.into_value())
-            .filter(|file| file != "system")
-            .map(|file| layers.env().expand(&file));
-        let application = layers
-            .setting::<String>("application_name")
-            .given(self.application)
-            .env("TWINHOUSE_REDSHIFT_URL application_name")
-            .env("PGAPPNAME")
-            .wish("text without NUL")
-            .check(|name| !name.contains('\0'))
-            .or("twinhouse".to_owned())?
-            .into_value();
-        let pool = PoolOptions {
-            size: layers
-                .setting::<usize>("pool")
-                .given(self.pool_size)
-                .env("TWINHOUSE_REDSHIFT_URL pool")
-                .env("TWINHOUSE_REDSHIFT_POOL")
-                .wish("a number of connections from 1 to 500")
-                // The smallest clusters take 500 connections in all (quotas page of the Management Guide).
-                .check(|size| (1..=500).contains(size))
-                .or(8)?
-                .into_value(),
-            checkout: layers
-                .duration("checkout_timeout")
-                .given(self.checkout_timeout)
-                .env("TWINHOUSE_REDSHIFT_URL checkout_timeout")
-                .or(Duration::from_secs(30))?
-                .into_value(),
-            connect: layers
-                .duration("connect_timeout")
-                .given(self.connect_timeout)
-                .env("TWINHOUSE_REDSHIFT_URL connect_timeout")
-                .env("PGCONNECT_TIMEOUT")
-                .or(Duration::from_secs(60))?
-                .into_value(),
-            recycle: layers
-                .duration("recycle_timeout")
-                .given(self.recycle_timeout)
-                .env("TWINHOUSE_REDSHIFT_URL recycle_timeout")
-                .or(Duration::from_secs(5))?
-                .into_value(),
-        };
-        let staging = layers
-            .setting::<StagingPrefix>("staging")
-            .given(self.staging)
-            .env("TWINHOUSE_REDSHIFT_URL staging")
-            .env("TWINHOUSE_STAGING_S3")
-            .wish("of the form s3://bucket/prefix")
-            .optional()?
-            .map(|setting| setting.into_value());
-        let iam_role = layers
-            .setting::<String>("iam_role")
-            .given(self.iam_role)
-            .env("TWINHOUSE_REDSHIFT_URL iam_role")
-            .env("TWINHOUSE_REDSHIFT_IAM_ROLE")
-            .wish("default, SESSION or the ARNs of roles, separated by commas")
-            .check(is_role)
-            .or("default".to_owned())?
-            .into_value();
-        let s3 = s3(layers, self.region, self.s3_endpoint, self.s3_keys)?;
-        Ok(RedshiftConfig {
-            host,
-            port,
-            database,
-            schema,
-            credentials,
-            sslmode,
-            root_certificate,
-            application: Some(application).filter(|name| !name.is_empty()),
-            pool,
-            staging,
-            iam_role,
-            s3,
-            explanation: layers.explain().clone(),
-        })
-    }
-}
-
-#[expect(clippy::ptr_arg, reason = "a check takes what the setting is")]
-fn is_role(role: &String) -> bool {
-    let legal = |b: u8| b.is_ascii_alphanumeric() || b":/_+=.@-".contains(&b);
-    let arn = |part: &str| part.starts_with("arn:") && part.bytes().all(legal);
-    matches!(role.as_str(), "default" | "SESSION") || role.split(',').all(arn)
-}
-
-fn s3(
-    layers: &mut Layers,
-    region: Option<String>,
-    endpoint: Option<String>,
-    keys: Option<(Secret, Secret, Option<Secret>)>,
-) -> Result<S3Options> {
-    let region = layers
-        .setting::<String>("region")
-        .given(region)
-        .env("TWINHOUSE_REDSHIFT_URL region")
-        .env("AWS_REGION")
-        .env("AWS_DEFAULT_REGION")
-        .wish("a region's name")
-        .check(|name| !name.is_empty())
-        .or("us-east-1".to_owned())?
-        .into_value();
-    let endpoint = layers
-        .setting::<String>("s3_endpoint")
-        .given(endpoint)
-        .env("TWINHOUSE_REDSHIFT_URL s3_endpoint")
-        .env("AWS_ENDPOINT_URL_S3")
-        .env("AWS_ENDPOINT_URL")
-        .wish("an http or https URL")
-        .check(|url| url.starts_with("http://") || url.starts_with("https://"))
-        .optional()?
-        .map(|setting| setting.into_value());
-    let (id, secret, token) = match keys {
-        Some((id, secret, token)) => (Some(id), Some(secret), token),
-        None => (None, None, None),
-    };
-    // A token belongs to its own pair of keys.
-    let own = id.is_some();
-    let mut find = |name, variable, given: Option<Secret>| {
-        let lookup = layers.setting_with(name, |text| Some(Secret::from(text)), Secret::to_string).given(given);
-        let lookup = if own { lookup } else { lookup.env(variable) };
-        lookup.optional().map(|found| found.map(|setting| setting.into_value()))
-    };
-    let options = S3Options {
-        region,
-        endpoint,
-        access_key_id: find("access_key_id", "AWS_ACCESS_KEY_ID", id)?,
-        secret_access_key: find("secret_access_key", "AWS_SECRET_ACCESS_KEY", secret)?,
-        session_token: find("session_token", "AWS_SESSION_TOKEN", token)?,
-    };
-    if options.access_key_id.is_some() != options.secret_access_key.is_some() {
-        let missing = if options.access_key_id.is_some() { "secret_access_key" } else { "access_key_id" };
-        return Err(Error::bad_setting(missing, "environment", "set together with its other half"));
-    }
-    Ok(options)
 }

@@ -1,6 +1,11 @@
 //! Where the cluster is, how it is reached, and where loads are staged.
 
+mod auth;
 mod builder;
+mod endpoint;
+mod notices;
+mod resolve;
+mod service;
 mod sslmode;
 mod staging;
 mod url;
@@ -13,7 +18,8 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 use twinhouse_auth::CredentialProvider;
 use twinhouse_core::{Secret, config::Explanation};
 
-pub use self::{builder::RedshiftBuilder, sslmode::SslMode, staging::StagingPrefix};
+pub use self::{auth::Auth, builder::RedshiftBuilder, sslmode::SslMode, staging::StagingPrefix};
+pub(crate) use self::{auth::AuthOptions, endpoint::Endpoint, notices::NoticeHandler};
 
 /// Everything a [`RedshiftWarehouse`](crate::RedshiftWarehouse) needs, checked. Made by [`RedshiftBuilder`].
 #[derive(Clone, Debug)]
@@ -23,6 +29,7 @@ pub struct RedshiftConfig {
     pub(crate) database: String,
     pub(crate) schema: Option<String>,
     pub(crate) credentials: Arc<dyn CredentialProvider>,
+    pub(crate) notices: Option<NoticeHandler>,
     pub(crate) sslmode: SslMode,
     pub(crate) root_certificate: Option<PathBuf>,
     pub(crate) application: Option<String>,
@@ -64,12 +71,22 @@ impl RedshiftConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PoolOptions {
     pub(crate) size: usize,
+    /// So many are kept open.
+    pub(crate) min: usize,
     /// For a connection to become free.
     pub(crate) checkout: Duration,
     /// For a new connection, its retries included.
     pub(crate) connect: Duration,
     /// For a used connection to answer again.
     pub(crate) recycle: Duration,
+    /// For somebody to use it again.
+    pub(crate) idle: Duration,
+    /// For all of its life.
+    pub(crate) lifetime: Duration,
+    /// For those in use to come back when the pool closes.
+    pub(crate) drain: Duration,
+    /// Between signs of life on the socket.
+    pub(crate) keepalive: Duration,
 }
 
 /// How S3 is reached.

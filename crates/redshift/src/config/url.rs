@@ -7,13 +7,15 @@ use twinhouse_core::{
 };
 use url::Url;
 
-use super::{RedshiftBuilder, SslMode};
+use super::{Auth, RedshiftBuilder, SslMode};
 
 /// The environment variable that holds such a URL.
 pub(super) const VARIABLE: &str = "TWINHOUSE_REDSHIFT_URL";
 
-const PARAMETERS: &str = "sslmode, sslrootcert, staging, iam_role, pool, schema, region, s3_endpoint, application_name, \
-                          checkout_timeout, connect_timeout, recycle_timeout";
+const PARAMETERS: &str = "sslmode, sslrootcert, staging, iam_role, schema, region, s3_endpoint, application_name, \
+                          service, pool, pool_min, checkout_timeout, connect_timeout, recycle_timeout, idle_timeout, \
+                          max_lifetime, drain_timeout, keepalive, auth, secret, cluster_identifier, workgroup, \
+                          custom_domain, auto_create, db_groups, credential_duration, aws_endpoint";
 
 /// Reads a URL; `origin` says in messages where it came from. No message holds any part of its value.
 pub(super) fn read(text: &str, origin: &str) -> Result<RedshiftBuilder> {
@@ -53,6 +55,25 @@ pub(super) fn read(text: &str, origin: &str) -> Result<RedshiftBuilder> {
             }
             "iam_role" => builder.iam_role = Some(value),
             "pool" => builder.pool_size = Some(value.parse().map_err(|_| bad("pool", "a number of connections"))?),
+            "pool_min" => {
+                builder.pool_min = Some(value.parse().map_err(|_| bad("pool_min", "a number of connections"))?)
+            }
+            "idle_timeout" => builder.idle_timeout = Some(duration("idle_timeout")?),
+            "max_lifetime" => builder.max_lifetime = Some(duration("max_lifetime")?),
+            "drain_timeout" => builder.drain_timeout = Some(duration("drain_timeout")?),
+            "keepalive" => builder.keepalive = Some(duration("keepalive")?),
+            "service" => builder.service = Some(value),
+            "auth" => builder.auth = Some(value.parse().map_err(|_| bad("auth", Auth::NAMES))?),
+            "secret" => builder.secret = Some(value),
+            "cluster_identifier" => builder.cluster_identifier = Some(value),
+            "workgroup" => builder.workgroup = Some(value),
+            "custom_domain" => builder.custom_domain = Some(value),
+            "auto_create" => {
+                builder.auto_create = Some(value.parse().map_err(|_| bad("auto_create", "true or false"))?);
+            }
+            "db_groups" => builder.db_groups = value.parse().ok(),
+            "credential_duration" => builder.credential_duration = Some(duration("credential_duration")?),
+            "aws_endpoint" => builder.aws_endpoint = Some(value),
             "schema" => builder.schema = Some(value),
             "region" => builder.region = Some(value),
             "s3_endpoint" => builder.s3_endpoint = Some(value),
@@ -84,38 +105,6 @@ fn password<'a>(text: &'a str, url: &'a Url) -> Option<&'a str> {
 impl RedshiftBuilder {
     /// The environment, with what the URL in it says as variables of their own, so that each setting remembers it.
     pub(super) fn spread(self, env: &Env) -> Env {
-        let known = [
-            "REDSHIFT_HOST",
-            "REDSHIFT_PORT",
-            "REDSHIFT_DATABASE",
-            "REDSHIFT_SCHEMA",
-            "REDSHIFT_USER",
-            "REDSHIFT_PASSWORD",
-            "REDSHIFT_SSLMODE",
-            "REDSHIFT_SSLROOTCERT",
-            "PGHOST",
-            "PGPORT",
-            "PGDATABASE",
-            "PGUSER",
-            "PGPASSWORD",
-            "PGSSLMODE",
-            "PGSSLROOTCERT",
-            "PGAPPNAME",
-            "PGCONNECT_TIMEOUT",
-            "TWINHOUSE_REDSHIFT_POOL",
-            "TWINHOUSE_STAGING_S3",
-            "TWINHOUSE_REDSHIFT_IAM_ROLE",
-            "AWS_REGION",
-            "AWS_DEFAULT_REGION",
-            "AWS_ENDPOINT_URL_S3",
-            "AWS_ENDPOINT_URL",
-            "AWS_ACCESS_KEY_ID",
-            "AWS_SECRET_ACCESS_KEY",
-            "AWS_SESSION_TOKEN",
-            "HOME",
-            "USERPROFILE",
-        ];
-        let kept = known.into_iter().filter_map(|name| Some((name.to_owned(), env.var(name)?.to_owned())));
         let time = |limit: std::time::Duration| format!("{}s", limit.as_secs_f64());
         let said = [
             ("host", self.host),
@@ -135,8 +124,23 @@ impl RedshiftBuilder {
             ("iam_role", self.iam_role),
             ("region", self.region),
             ("s3_endpoint", self.s3_endpoint),
+            ("service", self.service),
+            ("pool_min", self.pool_min.map(|size| size.to_string())),
+            ("idle_timeout", self.idle_timeout.map(time)),
+            ("max_lifetime", self.max_lifetime.map(time)),
+            ("drain_timeout", self.drain_timeout.map(time)),
+            ("keepalive", self.keepalive.map(time)),
+            ("auth", self.auth.map(|auth| auth.to_string())),
+            ("secret", self.secret),
+            ("cluster_identifier", self.cluster_identifier),
+            ("workgroup", self.workgroup),
+            ("custom_domain", self.custom_domain),
+            ("auto_create", self.auto_create.map(|create| create.to_string())),
+            ("db_groups", self.db_groups.map(|groups| groups.to_string())),
+            ("credential_duration", self.credential_duration.map(time)),
+            ("aws_endpoint", self.aws_endpoint),
         ];
         let said = said.into_iter().filter_map(|(name, value)| Some((format!("{VARIABLE} {name}"), value?)));
-        Env::from_pairs(kept.chain(said))
+        said.fold(env.clone(), |env, (name, value)| env.with(name, value))
     }
 }

@@ -16,8 +16,8 @@ use twinhouse_core::{Effect, Error, ErrorKind, Fault, Result};
 use super::{connection::Socket, tls};
 use crate::{config::SslMode, error};
 
-/// AWS advises keepalive after 200 s: its network drops flows that were silent for 350 s.
-const KEEPALIVE: Duration = Duration::from_secs(200);
+/// How often TCP asks before it gives a connection up, as AWS advises.
+const PROBES: u32 = 5;
 
 /// Knows the way to one server. Cheap to clone.
 #[derive(Clone)]
@@ -28,18 +28,26 @@ struct Inner {
     port: u16,
     mode: SslMode,
     root_certificate: Option<PathBuf>,
+    keepalive: Duration,
     tls: OnceCell<Option<Arc<ClientConfig>>>,
     #[cfg(test)]
     script: Option<super::script::Dial>,
 }
 
 impl Connector {
-    pub(crate) fn new(host: String, port: u16, mode: SslMode, root_certificate: Option<PathBuf>) -> Self {
+    pub(crate) fn new(
+        host: String,
+        port: u16,
+        mode: SslMode,
+        root_certificate: Option<PathBuf>,
+        keepalive: Duration,
+    ) -> Self {
         Self(Arc::new(Inner {
             host,
             port,
             mode,
             root_certificate,
+            keepalive,
             tls: OnceCell::new(),
             #[cfg(test)]
             script: None,
@@ -54,6 +62,7 @@ impl Connector {
             port: 5439,
             mode: SslMode::Disable,
             root_certificate: None,
+            keepalive: Duration::from_secs(200),
             tls: OnceCell::new(),
             script: Some(dial),
         }))
@@ -85,7 +94,7 @@ impl Connector {
         let config =
             inner.tls.get_or_try_init(|| tls::client(inner.mode, inner.root_certificate.as_deref())).await?.clone();
         let mut socket = TcpStream::connect((inner.host.as_str(), inner.port)).await.map_err(error::unreachable)?;
-        tune(&socket).map_err(error::unreachable)?;
+        tune(&socket, inner.keepalive).map_err(error::unreachable)?;
         let Some(config) = config else { return Ok(Box::new(socket)) };
 
         let mut request = bytes::BytesMut::new();
@@ -112,9 +121,9 @@ impl Connector {
     }
 }
 
-fn tune(socket: &TcpStream) -> io::Result<()> {
+fn tune(socket: &TcpStream, keepalive: Duration) -> io::Result<()> {
     socket.set_nodelay(true)?;
-    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
+    let keepalive = TcpKeepalive::new().with_time(keepalive).with_interval(keepalive).with_retries(PROBES);
     SockRef::from(socket).set_tcp_keepalive(&keepalive)
 }
 

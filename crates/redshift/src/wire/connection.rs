@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use twinhouse_core::{Error, ErrorKind, Result};
 
 use super::message::{Body, CommandTag, ServerMessage, malformed, tag};
-use crate::{error, statement::Source};
+use crate::{config::NoticeHandler, error, statement::Source};
 
 /// How much is read at once.
 const READ: usize = 64 * 1024;
@@ -41,12 +41,22 @@ pub(crate) enum TransactionState {
 
 /// Something the server said beside its answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Notice {
+pub struct Notice {
     pub(crate) severity: String,
     pub(crate) message: String,
 }
 
 impl Notice {
+    /// `NOTICE`, `INFO`, `WARNING`, …
+    pub fn severity(&self) -> &str {
+        &self.severity
+    }
+
+    /// The server's words.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// How many rows a COPY loaded, if this is its report: its command tag does not say.
     pub(crate) fn rows_loaded(&self) -> Option<u64> {
         let (_, count) = self.message.rsplit_once("completed, ")?;
@@ -66,6 +76,7 @@ pub(crate) struct Connection {
     /// Whether the server may have thrown away what was prepared.
     stale_plans: bool,
     notices: VecDeque<Notice>,
+    hears: Option<NoticeHandler>,
     server_version: Option<String>,
     /// The statement that errors are about.
     source: Option<Arc<Source>>,
@@ -82,6 +93,7 @@ impl Connection {
             broken: false,
             stale_plans: false,
             notices: VecDeque::new(),
+            hears: None,
             server_version: None,
             source: None,
         }
@@ -116,6 +128,12 @@ impl Connection {
     }
 
     /// What the server said beside its answers since the last look.
+    /// Has this function hear every notice from now on.
+    pub(crate) fn told_to(mut self, handler: Option<NoticeHandler>) -> Self {
+        self.hears = handler;
+        self
+    }
+
     pub(crate) fn take_notices(&mut self) -> Vec<Notice> {
         self.notices.drain(..).collect()
     }
@@ -216,7 +234,11 @@ impl Connection {
                     if self.notices.len() == NOTICES {
                         self.notices.pop_front();
                     }
-                    self.notices.push_back(Notice { severity: notice.severity, message: notice.message });
+                    let notice = Notice { severity: notice.severity, message: notice.message };
+                    if let Some(handler) = &self.hears {
+                        handler.hear(&notice);
+                    }
+                    self.notices.push_back(notice);
                 }
                 tag::PARAMETER_STATUS => {
                     let mut body = Body::new(self.body(frame));

@@ -19,4 +19,5 @@ mod tls_tests;
 
 pub(crate) use cancel::CancelKey;
 pub(crate) use connect::Connector;
-pub(crate) use connection::{Connection, Notice, TransactionState};
+pub use connection::Notice;
+pub(crate) use connection::{Connection, TransactionState};

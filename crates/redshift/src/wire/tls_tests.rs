@@ -1,4 +1,4 @@
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{ServerConfig, pki_types::PrivateKeyDer};
@@ -49,7 +49,7 @@ async fn server(name: &str, encrypts: bool) -> (u16, PathBuf) {
 
 /// What a connection under this mode comes to: `Ok` if the other side is there.
 async fn try_it(port: u16, mode: SslMode, root: Option<&PathBuf>) -> twinhouse_core::Result<()> {
-    let connector = Connector::new("localhost".to_owned(), port, mode, root.cloned());
+    let connector = Connector::new("localhost".to_owned(), port, mode, root.cloned(), Duration::from_secs(200));
     let mut socket = connector.connect().await?;
     let mut greeting = [0; 5];
     socket.read_exact(&mut greeting).await.unwrap();
@@ -90,7 +90,10 @@ async fn a_server_that_does_not_encrypt_is_refused_unless_that_was_allowed() {
         assert_eq!((error.kind(), error.context("sslmode")), (ErrorKind::Connection, Some(mode.as_str())));
         assert!(!error.is_retryable());
     }
-    Connector::new("localhost".to_owned(), port, SslMode::Prefer, None).connect().await.unwrap();
+    Connector::new("localhost".to_owned(), port, SslMode::Prefer, None, Duration::from_secs(200))
+        .connect()
+        .await
+        .unwrap();
     std::fs::remove_file(root).unwrap();
 }
 
