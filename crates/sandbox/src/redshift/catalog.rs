@@ -16,6 +16,7 @@ const CONTENT: &[&str] = &[
     include_str!("catalog/scalars.sql"),
     include_str!("catalog/layout.sql"),
     include_str!("catalog/views.sql"),
+    include_str!("catalog/bulk.sql"),
     include_str!("catalog/activity.sql"),
     include_str!("catalog/grants.sql"),
 ];

@@ -63,7 +63,6 @@ fn by_command(s: &Lexed<'_>) -> Option<Report> {
         }
         "discard" | "do" | "reindex" | "cluster" | "checkpoint" | "load" | "security" | "import" | "reassign"
         | "table" | "values" | "move" => Some(near(s, 0)),
-        "unload" => Some(Report::not_in_sandbox("UNLOAD")),
         "create" | "alter" | "drop" => of_object(s, &command),
         "copy" => of_copy(s),
         "merge" => of_merge(s),
@@ -336,7 +335,6 @@ mod tests {
             ("create index i on t (a)", "0A000"),
             ("create unique index i on t (a)", "0A000"),
             ("create sequence s", "0A000"),
-            ("unload ('select 1') to 's3://b/k' iam_role default", "0A000"),
             ("create user u password 'p'", "0A000"),
             ("create database d", "0A000"),
             ("create external schema s from data catalog", "0A000"),

@@ -3,6 +3,7 @@
 //! Requests are read, refused, rewritten or carried out here; results are forwarded as bytes.
 
 mod access;
+mod bulk;
 mod catalog;
 mod copy;
 mod ddl;
@@ -24,6 +25,7 @@ mod statement;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod unload;
 mod views;
 mod wire;
 

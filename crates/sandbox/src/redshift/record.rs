@@ -8,6 +8,8 @@ use std::{
 
 use serde::Serialize;
 
+use super::bulk::Bulk;
+
 /// Older queries are forgotten.
 const KEPT: usize = 10_000;
 /// Of a text, in bytes: four rows of SYS_QUERY_TEXT.
@@ -35,45 +37,6 @@ pub(crate) struct QueryRecord {
     pub(crate) query_text: String,
 }
 
-/// A load that was begun.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct LoadRecord {
-    pub(crate) query_id: i64,
-    pub(crate) session_id: i32,
-    pub(crate) database_name: String,
-    /// `completed` or `aborted`.
-    pub(crate) status: &'static str,
-    pub(crate) table_name: String,
-    pub(crate) start_time: i64,
-    pub(crate) end_time: i64,
-    pub(crate) data_source: String,
-    pub(crate) file_format: &'static str,
-    pub(crate) loaded_rows: i64,
-    pub(crate) loaded_bytes: i64,
-    pub(crate) source_file_count: i64,
-    pub(crate) error_count: i64,
-}
-
-/// A row that did not fit.
-#[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct LoadError {
-    pub(crate) query_id: i64,
-    pub(crate) session_id: i32,
-    pub(crate) database_name: String,
-    pub(crate) table_id: u32,
-    pub(crate) start_time: i64,
-    pub(crate) file_name: String,
-    pub(crate) line_number: i64,
-    pub(crate) column_name: String,
-    pub(crate) column_type: String,
-    pub(crate) column_length: String,
-    pub(crate) position: i32,
-    pub(crate) raw_line: String,
-    pub(crate) raw_field_value: String,
-    pub(crate) error_code: i32,
-    pub(crate) error_message: String,
-}
-
 /// A session, open or over.
 #[derive(Clone, Debug, Serialize)]
 struct SessionRecord {
@@ -95,8 +58,7 @@ struct Inner {
     /// Rises with every change.
     version: u64,
     queries: VecDeque<Stamped<QueryRecord>>,
-    loads: VecDeque<Stamped<LoadRecord>>,
-    errors: VecDeque<Stamped<LoadError>>,
+    bulk: VecDeque<Stamped<Bulk>>,
     sessions: VecDeque<Stamped<SessionRecord>>,
 }
 
@@ -122,8 +84,7 @@ pub(super) struct Changes {
     /// Queries before this one are forgotten.
     oldest: i64,
     queries: Vec<QueryRecord>,
-    loads: Vec<LoadRecord>,
-    errors: Vec<LoadError>,
+    bulk: Vec<Bulk>,
     sessions: Vec<SessionRecord>,
 }
 
@@ -210,21 +171,13 @@ impl Record {
         }
     }
 
-    pub(super) fn load(&self, load: LoadRecord) {
+    /// Remembers what became of a load or unload, or of a part of one.
+    pub(super) fn bulk(&self, row: Bulk) {
         let mut inner = self.lock();
-        let load = inner.stamp(load);
-        inner.loads.push_back(load);
-        if inner.loads.len() > KEPT {
-            inner.loads.pop_front();
-        }
-    }
-
-    pub(super) fn load_error(&self, error: LoadError) {
-        let mut inner = self.lock();
-        let error = inner.stamp(error);
-        inner.errors.push_back(error);
-        if inner.errors.len() > KEPT {
-            inner.errors.pop_front();
+        let row = inner.stamp(row);
+        inner.bulk.push_back(row);
+        if inner.bulk.len() > KEPT {
+            inner.bulk.pop_front();
         }
     }
 
@@ -282,8 +235,7 @@ impl Record {
             full: since == 0,
             oldest: inner.queries.front().map_or(0, |query| query.row.query_id),
             queries: newer(&inner.queries, since),
-            loads: newer(&inner.loads, since),
-            errors: newer(&inner.errors, since),
+            bulk: newer(&inner.bulk, since),
             sessions: newer(&inner.sessions, since),
         };
         (inner.version, changes)

@@ -141,7 +141,7 @@ fn binary_numeric(value: &[u8], size: Option<Size>) -> Vec<u8> {
 }
 
 /// The engine writes `{"a": 1, "b": [2, 3]}`; Redshift no space.
-fn compact(json: &[u8]) -> Vec<u8> {
+pub(super) fn compact(json: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(json.len());
     let (mut quoted, mut escaped) = (false, false);
     for &byte in json {

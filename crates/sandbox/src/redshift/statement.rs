@@ -11,6 +11,7 @@ use super::{
     report::Report,
     rewrite::{self, LastIds},
     settings::{self, Change},
+    unload::UnloadStatement,
 };
 
 /// What an analysis has to know of the session.
@@ -82,6 +83,8 @@ pub(super) enum Action {
     Refuse(Report),
     /// It is fed from storage.
     Copy(Box<CopyStatement>),
+    /// Its rows are written to storage.
+    Unload(Box<UnloadStatement>),
 }
 
 /// One statement of a text.
@@ -190,6 +193,9 @@ fn rewritten(s: &Lexed<'_>, session: &Session, edits: &mut Edits) -> Result<(Act
     if s.is(0, "copy") {
         return CopyStatement::parse(s).map(|copy| (Action::Copy(Box::new(copy)), None));
     }
+    if s.is(0, "unload") {
+        return unload(s, session).map(|unload| (Action::Unload(Box::new(unload)), None));
+    }
     if !session.case_sensitive {
         rewrite::fold_names(s, edits);
     }
@@ -203,4 +209,16 @@ fn rewritten(s: &Lexed<'_>, session: &Session, edits: &mut Edits) -> Result<(Act
         edits.replace(end..s.span(&(0..s.len())).end, ")");
     }
     Ok((Action::Forward, change))
+}
+
+/// The query inside is read as any other is.
+fn unload(s: &Lexed<'_>, session: &Session) -> Result<UnloadStatement, Report> {
+    let mut unload = UnloadStatement::parse(s)?;
+    let inner = analyse(&unload.query, session);
+    match inner.statements.into_iter().next() {
+        Some(Statement { action: Action::Forward, sql, .. }) => unload.sql = sql,
+        Some(Statement { action: Action::Refuse(report), .. }) => return Err(report),
+        _ => return Err(Report::error("42601", "UNLOAD takes one SELECT statement")),
+    }
+    Ok(unload)
 }

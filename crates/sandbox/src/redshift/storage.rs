@@ -1,4 +1,4 @@
-//! Where COPY reads: the same files that the S3 front serves.
+//! Where COPY reads and UNLOAD writes: the same files that the S3 front serves.
 
 use std::{
     fs::File,
@@ -7,6 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use tempfile::NamedTempFile;
 
 /// An object of a bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,12 @@ pub(crate) trait Storage: std::fmt::Debug + Send + Sync + 'static {
     async fn list(&self, bucket: &str, prefix: &str) -> io::Result<Vec<Object>>;
     /// Opens an object for reading from any place.
     async fn open(&self, bucket: &str, key: &str) -> io::Result<File>;
+    /// A file that is nobody's object until it is placed.
+    fn draft(&self) -> io::Result<NamedTempFile>;
+    /// Makes a draft an object, whole. What was there before is replaced.
+    async fn place(&self, bucket: &str, key: &str, draft: NamedTempFile) -> io::Result<()>;
+    /// Deletes an object; one that is not there is no error.
+    async fn delete(&self, bucket: &str, key: &str) -> io::Result<()>;
 }
 
 /// Plain files: `<root>/<bucket>/<key>`.
@@ -83,6 +90,31 @@ impl Storage for FileStorage {
     async fn open(&self, bucket: &str, key: &str) -> io::Result<File> {
         let path = inside(&self.bucket(bucket)?, key)?;
         blocking(move || if path.is_dir() { Err(io::ErrorKind::NotFound.into()) } else { File::open(path) }).await
+    }
+
+    fn draft(&self) -> io::Result<NamedTempFile> {
+        // Beside the buckets, so that placing it is a rename. A file is no bucket.
+        tempfile::Builder::new().prefix(".unload-").tempfile_in(&self.root)
+    }
+
+    async fn place(&self, bucket: &str, key: &str, draft: NamedTempFile) -> io::Result<()> {
+        let path = inside(&self.bucket(bucket)?, key)?;
+        blocking(move || {
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            draft.persist(path).map(|_| ()).map_err(|failed| failed.error)
+        })
+        .await
+    }
+
+    async fn delete(&self, bucket: &str, key: &str) -> io::Result<()> {
+        let path = inside(&self.bucket(bucket)?, key)?;
+        blocking(move || match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        })
+        .await
     }
 }
 

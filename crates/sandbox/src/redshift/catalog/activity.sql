@@ -12,8 +12,7 @@ begin
   if (record->>'full')::boolean then
     delete from twinhouse.queries;
     delete from twinhouse.sessions;
-    delete from twinhouse.loads;
-    delete from twinhouse.load_errors;
+    delete from twinhouse.bulk;
   end if;
   -- Keys are not enforced in this database, not even these: there is no ON CONFLICT.
   delete from twinhouse.queries q using json_populate_recordset(null::twinhouse.queries, record->'queries') n
@@ -23,8 +22,7 @@ begin
   delete from twinhouse.sessions s using json_populate_recordset(null::twinhouse.sessions, record->'sessions') n
     where s.session_id = n.session_id and s.start_time = n.start_time;
   insert into twinhouse.sessions select * from json_populate_recordset(null::twinhouse.sessions, record->'sessions');
-  insert into twinhouse.loads select * from json_populate_recordset(null::twinhouse.loads, record->'loads');
-  insert into twinhouse.load_errors select * from json_populate_recordset(null::twinhouse.load_errors, record->'errors');
+  insert into twinhouse.bulk select * from json_populate_recordset(null::twinhouse.bulk, record->'bulk');
 end $$;
 
 -- Superusers see everybody's rows, others their own. A view runs with its owner's rights, but for its reader's name.

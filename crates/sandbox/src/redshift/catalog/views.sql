@@ -1,4 +1,4 @@
--- System views of tables, columns and loads.
+-- System views of tables and columns.
 create function twinhouse.count_rows(relid oid) returns bigint language plpgsql stable security definer
 set search_path = pg_catalog as
 $$ declare counted bigint; begin execute format('select count(*) from %s', relid::regclass) into counted; return counted; end $$;
@@ -118,31 +118,3 @@ create view pg_catalog.svv_external_tables as
 create view pg_catalog.svv_external_columns as
   select null::text as redshift_database_name, null::text as schemaname, null::text as tablename, null::text as columnname,
          null::text as external_type, null::int as columnnum, null::int as part_key, null::text as is_nullable where false;
-
--- Filled by the front when someone reads them.
-create unlogged table twinhouse.loads (
-  query_id bigint, session_id int, database_name text, status text, table_name text, start_time bigint, end_time bigint,
-  data_source text, file_format text, loaded_rows bigint, loaded_bytes bigint, source_file_count bigint, error_count bigint);
-create unlogged table twinhouse.load_errors (
-  query_id bigint, session_id int, database_name text, table_id bigint, start_time bigint, file_name text, line_number bigint,
-  column_name text, column_type text, column_length text, position int, raw_line text, raw_field_value text,
-  error_code int, error_message text);
-create view pg_catalog.sys_load_history as
-  select null::int as user_id, query_id, query_id as transaction_id, session_id, database_name, status, table_name,
-         twinhouse.at(start_time) as start_time, twinhouse.at(end_time) as end_time, end_time - start_time as duration,
-         data_source, file_format, loaded_rows, loaded_bytes, source_file_count::int, loaded_bytes as source_file_bytes,
-         source_file_count::int as file_count_scanned, loaded_bytes as file_bytes_scanned, error_count, -1::bigint as copy_job_id
-  from twinhouse.loads;
-create view pg_catalog.sys_load_error_detail as
-  select null::int as user_id, query_id, query_id as transaction_id, session_id, database_name::char(64) as database_name,
-         table_id::int as table_id, twinhouse.at(start_time) as start_time, file_name::char(256) as file_name, line_number,
-         column_name::char(127) as column_name, column_type::char(10) as column_type, column_length::char(10) as column_length,
-         position, error_code, error_message::char(512) as error_message
-  from twinhouse.load_errors;
-create view pg_catalog.stl_load_errors as
-  select null::int as userid, 0 as slice, table_id::int as tbl, twinhouse.at(start_time) as starttime, session_id as session,
-         query_id::int as query, file_name::char(256) as filename, line_number, column_name::char(127) as colname,
-         column_type::char(10) as type, column_length::char(10) as col_length, position, raw_line::char(1024) as raw_line,
-         raw_field_value::char(1024) as raw_field_value, error_code as err_code, error_message::char(100) as err_reason,
-         0 as is_partial, 0::bigint as start_offset, -1::bigint as copy_job_id
-  from twinhouse.load_errors;

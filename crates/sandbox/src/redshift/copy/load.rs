@@ -7,26 +7,35 @@ use tokio::sync::mpsc;
 
 use super::{
     super::{
-        record::{LoadError, LoadRecord, now},
+        bulk::{Bulk, Doer},
+        record::now,
         report::Report,
         session::Session,
         wire::{Body, put, put_cstr, query, strings},
     },
-    csv::{self, Misfit, Span},
-    options::{CopyStatement, Format},
+    feed::{self, Fed, Misfit},
+    json::Parts,
+    options::{CopyStatement, Format, Mapping},
     parquet,
-    source::{Input, inputs},
+    source::{Input, inputs, whole},
     target::{Target, question},
 };
 
 /// Pieces that are read ahead.
 const AHEAD: usize = 4;
 
-/// How the reading of the files ended.
+/// A load that is under way.
+struct Load<'a> {
+    copy: &'a CopyStatement,
+    target: Target,
+    parts: Option<Parts>,
+    doer: Doer,
+}
+
+/// What was read, and how the engine is told that it ends.
 enum Read {
-    All(Vec<Span>),
+    All(Fed),
     Failed(Report),
-    Misfit(Box<Misfit>),
 }
 
 impl Session {
@@ -55,37 +64,73 @@ impl Session {
             Err(report) => return self.fail(report).await,
         };
         let columnar = copy.format == Format::Parquet;
-        let files = match inputs(&*self.shared.storage, &copy.source, copy.manifest, columnar).await {
-            Ok(files) => files,
+        let found = async {
+            let storage = &*self.shared.storage;
+            let parts = match &copy.format {
+                Format::Json(mapping @ Mapping::Paths(at)) => {
+                    Some(Parts::of(mapping, Some(&whole(storage, at).await?), &target)?)
+                }
+                Format::Json(mapping) => Some(Parts::of(mapping, None, &target)?),
+                _ => None,
+            };
+            Ok::<_, Report>((parts, inputs(storage, &copy.source, copy.manifest, columnar).await?))
+        };
+        let (parts, files) = match found.await {
+            Ok(found) => found,
             Err(report) => return self.fail(report).await,
         };
         // From here on there is a load to speak of, whatever becomes of it.
         self.ids.copy = query_id;
         self.ids.copied = 0;
-        let started = now();
+        let mut load = Load { copy, target, parts, doer: self.doer(query_id) };
+        let mut fed = Fed::default();
         let (count, bytes) = (files.len(), files.iter().map(|file| file.size).sum::<u64>());
-        let outcome = self.feed(copy, &target, files, query_id, started).await?;
+        let outcome = self.feed(&load, files, &mut fed).await?;
+        load.doer.end_time = now();
         let loaded = outcome.as_ref().copied().unwrap_or_default();
-        self.shared.record.load(LoadRecord {
-            query_id,
-            session_id: self.asker.pid,
-            database_name: self.asker.database.clone(),
+        for span in &fed.spans {
+            self.shared.record.bulk(Bulk::LoadFile {
+                doer: load.doer.clone(),
+                file_name: span.file.clone(),
+                file_format: copy.format.as_str(),
+                bytes: i64::try_from(span.bytes).unwrap_or(i64::MAX),
+                lines: span.lines,
+                errors: span.errors,
+            });
+        }
+        for misfit in &fed.misfits {
+            self.shared.record.bulk(note(misfit, &load));
+        }
+        let errors = i64::try_from(fed.misfits.len()).unwrap_or(i64::MAX);
+        self.shared.record.bulk(Bulk::Load {
+            doer: load.doer.clone(),
             status: if outcome.is_ok() { "completed" } else { "aborted" },
             table_name: copy.name.clone(),
-            start_time: started,
-            end_time: now(),
             data_source: copy.source.url(),
             file_format: copy.format.as_str(),
             loaded_rows: loaded,
-            loaded_bytes: i64::try_from(bytes).unwrap_or(i64::MAX),
+            source_file_bytes: i64::try_from(bytes).unwrap_or(i64::MAX),
             source_file_count: i64::try_from(count).unwrap_or(i64::MAX),
-            error_count: i64::from(outcome.is_err()),
+            error_count: if outcome.is_ok() { errors } else { errors.max(1) },
         });
         if outcome.is_ok() {
             self.ids.copied = loaded;
-            self.update_statistics(copy, &target).await?;
+            self.update_statistics(copy, &load.target).await?;
         }
         Ok(outcome)
+    }
+
+    /// Who does it, and since when.
+    pub(in super::super) fn doer(&self, query_id: i64) -> Doer {
+        Doer {
+            query_id,
+            transaction_id: self.transaction,
+            session_id: self.asker.pid,
+            username: self.asker.user.clone(),
+            database_name: self.asker.database.clone(),
+            start_time: now(),
+            end_time: 0,
+        }
     }
 
     /// As Redshift does unless STATUPDATE says otherwise: a table that was empty gets statistics. Without them the
@@ -111,7 +156,7 @@ impl Session {
     }
 
     /// Runs a query of ours and answers its rows as text.
-    async fn rows(&mut self, sql: &str) -> io::Result<Result<Vec<Vec<Option<String>>>, Report>> {
+    pub(in super::super) async fn rows(&mut self, sql: &str) -> io::Result<Result<Vec<Vec<Option<String>>>, Report>> {
         self.send(&query(sql)).await?;
         let mut outcome = Ok(Vec::new());
         loop {
@@ -132,66 +177,70 @@ impl Session {
         }
     }
 
-    async fn feed(
-        &mut self,
-        copy: &CopyStatement,
-        target: &Target,
-        files: Vec<Input>,
-        query_id: i64,
-        started: i64,
-    ) -> io::Result<Result<i64, Report>> {
-        let columnar = copy.format == Format::Parquet;
+    /// What the files hold goes to the engine, and what comes of that to the client.
+    async fn feed(&mut self, load: &Load<'_>, files: Vec<Input>, fed: &mut Fed) -> io::Result<Result<i64, Report>> {
+        let (columns, to_json) = (load.target.clone(), load.copy.serialize_to_json);
+        let (columnar, fill) = (load.copy.format == Format::Parquet, load.copy.fill_record);
         if columnar {
-            let (columns, to_json) = (target.clone(), copy.serialize_to_json);
             let checked =
-                tokio::task::spawn_blocking(move || parquet::check(&files, &columns, to_json).map(|()| files));
-            match checked.await.map_err(io::Error::other)? {
-                Ok(files) => return self.stream(copy, target, files, query_id, started).await,
-                Err(report) => return self.fail(report).await,
-            }
+                tokio::task::spawn_blocking(move || parquet::check(&files, &columns, to_json, fill).map(|()| files));
+            return match checked.await.map_err(io::Error::other)? {
+                Ok(files) => self.stream(load, files, fed).await,
+                Err(report) => self.fail(report).await,
+            };
         }
-        self.stream(copy, target, files, query_id, started).await
+        if load.copy.no_load { self.look(load, files, fed).await } else { self.stream(load, files, fed).await }
     }
 
-    async fn stream(
-        &mut self,
-        copy: &CopyStatement,
-        target: &Target,
-        files: Vec<Input>,
-        query_id: i64,
-        started: i64,
-    ) -> io::Result<Result<i64, Report>> {
-        let columnar = copy.format == Format::Parquet;
-        self.send(&query(&target.statement(&copy.table, columnar))).await?;
-        let mut refused = None;
-        loop {
-            let message = self.receive().await?;
-            match message.tag() {
-                b'G' => break,
-                b'E' => refused = Some(Report::parse(message.body()).translated(query_id)),
-                b'Z' => {
-                    let report = refused.unwrap_or_else(|| Report::internal("the engine did not begin to load"));
-                    self.tell(std::slice::from_ref(&report)).await?;
-                    return Ok(Err(report));
-                }
-                _ => {}
-            }
+    /// Reads without loading.
+    async fn look(&mut self, load: &Load<'_>, files: Vec<Input>, fed: &mut Fed) -> io::Result<Result<i64, Report>> {
+        let (columns, statement, parts) = (load.target.clone(), load.copy.clone(), load.parts.clone());
+        let reading =
+            tokio::task::spawn_blocking(move || feed::read(files, &statement, &columns, parts.as_ref(), |_| true));
+        *fed = reading.await.map_err(io::Error::other)?;
+        if fed.failed {
+            return self.fail(failed_load(&load.copy.name)).await;
         }
+        self.tell_loaded(&load.copy.name, 0, fed.misfits.len()).await?;
+        Ok(Ok(0))
+    }
 
+    async fn tell_loaded(&mut self, table: &str, loaded: i64, rejected: usize) -> io::Result<()> {
+        let mut out = BytesMut::new();
+        let mut tell =
+            |what: String| Report::info(format!("Load into table '{table}' completed, {what}")).put(&mut out);
+        tell(format!("{loaded} record(s) loaded successfully."));
+        if rejected > 0 {
+            tell(format!(
+                "{rejected} record(s) could not be loaded.  Check 'stl_load_errors' system table for details."
+            ));
+        }
+        put(&mut out, b'C', |out| put_cstr(out, "COPY"));
+        self.write(&out).await
+    }
+
+    async fn stream(&mut self, load: &Load<'_>, files: Vec<Input>, fed: &mut Fed) -> io::Result<Result<i64, Report>> {
+        let columnar = load.copy.format == Format::Parquet;
+        self.send(&query(&load.target.statement(&load.copy.table, columnar))).await?;
+        if let Err(report) = self.until(b'G').await? {
+            let report = report.map_or_else(
+                || Report::internal("the engine did not begin to load"),
+                |report| report.translated(load.doer.query_id),
+            );
+            self.tell(std::slice::from_ref(&report)).await?;
+            return Ok(Err(report));
+        }
         let (sender, mut pieces) = mpsc::channel::<BytesMut>(AHEAD);
-        let (columns, statement) = (target.clone(), copy.clone());
+        let (columns, statement, parts) = (load.target.clone(), load.copy.clone(), load.parts.clone());
         let reading = tokio::task::spawn_blocking(move || {
             let send = |piece: BytesMut| sender.blocking_send(piece).is_ok();
             if columnar {
                 match parquet::read(files, &columns, send) {
-                    Ok(()) => Read::All(Vec::new()),
+                    Ok(spans) => Read::All(Fed { spans, ..Fed::default() }),
                     Err(report) => Read::Failed(report),
                 }
             } else {
-                match csv::read(files, &statement, &columns, send) {
-                    Ok(spans) => Read::All(spans),
-                    Err(misfit) => Read::Misfit(misfit),
-                }
+                Read::All(feed::read(files, &statement, &columns, parts.as_ref(), send))
             }
         });
         // The engine speaks during a load only to end it.
@@ -217,34 +266,42 @@ impl Session {
             }
         }
         drop(pieces);
-        let read = reading.await.map_err(io::Error::other)?;
-        let (end, refusal, spans) = match read {
-            Read::All(spans) => (strings(b'c', &[]), None, spans),
-            Read::Failed(report) => {
-                let text = self.link.lock().refuse(report);
-                (strings(b'f', &[&text]), None, Vec::new())
+        let refusal = match reading.await.map_err(io::Error::other)? {
+            Read::All(all) => {
+                *fed = all;
+                fed.failed.then(|| failed_load(&load.copy.name))
             }
-            Read::Misfit(misfit) => {
-                let text = self.link.lock().refuse(failed_load(&copy.name));
-                (strings(b'f', &[&text]), Some(misfit), Vec::new())
-            }
+            Read::Failed(report) => Some(report),
         };
         if early.is_none() {
+            let end = match refusal {
+                None => strings(b'c', &[]),
+                Some(report) => strings(b'f', &[&self.link.lock().refuse(report)]),
+            };
             self.send(&end).await?;
         }
-        self.finish(copy, target, query_id, started, early, refusal, &spans).await
+        self.finish(load, early, fed).await
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the one end of everything that a load can come to")]
+    /// Reads the engine's answers up to one of this kind; the error and `None` if it does not come.
+    async fn until(&mut self, tag: u8) -> io::Result<Result<(), Option<Report>>> {
+        let mut refused = None;
+        loop {
+            let message = self.receive().await?;
+            match message.tag() {
+                found if found == tag => return Ok(Ok(())),
+                b'E' => refused = Some(Report::parse(message.body())),
+                b'Z' => return Ok(Err(refused)),
+                _ => {}
+            }
+        }
+    }
+
     async fn finish(
         &mut self,
-        copy: &CopyStatement,
-        target: &Target,
-        query_id: i64,
-        started: i64,
+        load: &Load<'_>,
         early: Option<Report>,
-        misfit: Option<Box<Misfit>>,
-        spans: &[Span],
+        fed: &mut Fed,
     ) -> io::Result<Result<i64, Report>> {
         let (mut loaded, mut error) = (0, early);
         loop {
@@ -260,48 +317,43 @@ impl Session {
             }
         }
         let Some(engine) = error else {
-            let mut out = BytesMut::new();
-            let text = format!("Load into table '{}' completed, {loaded} record(s) loaded successfully.", copy.name);
-            Report::info(text).put(&mut out);
-            put(&mut out, b'C', |out| put_cstr(out, "COPY"));
-            self.write(&out).await?;
+            self.tell_loaded(&load.copy.name, loaded, fed.misfits.len()).await?;
             return Ok(Ok(loaded));
         };
         let refusal = self.link.lock().refusal_for(&engine.message);
-        let misfit = misfit.or_else(|| if refusal.is_none() { misfit_of(&engine, target, spans) } else { None });
-        let report = match (refusal, &misfit) {
-            (Some(refusal), _) => refusal,
-            (None, Some(_)) => failed_load(&copy.name),
-            (None, None) => engine.translated(query_id),
+        let report = match refusal {
+            Some(refusal) => refusal,
+            None => match misfit_of(&engine, &load.target, fed) {
+                Some(misfit) => {
+                    fed.misfits.push(misfit);
+                    failed_load(&load.copy.name)
+                }
+                None => engine.translated(load.doer.query_id),
+            },
         };
-        if let Some(misfit) = misfit {
-            self.note(&misfit, target, query_id, started);
-        }
         self.tell(std::slice::from_ref(&report)).await?;
         Ok(Err(report))
     }
+}
 
-    fn note(&self, misfit: &Misfit, target: &Target, query_id: i64, started: i64) {
-        let column = misfit.column.and_then(|at| target.columns.get(at));
-        let kind = column.map(|column| column.kind.name()).unwrap_or_default().to_lowercase();
-        let (kind, length) = kind.trim_end_matches(')').split_once('(').unwrap_or((&kind, ""));
-        self.shared.record.load_error(LoadError {
-            query_id,
-            session_id: self.asker.pid,
-            database_name: self.asker.database.clone(),
-            table_id: target.oid,
-            start_time: started,
-            file_name: misfit.file.clone(),
-            line_number: misfit.line,
-            column_name: column.map(|column| column.name.clone()).unwrap_or_default(),
-            column_type: kind.chars().take(10).collect(),
-            column_length: length.to_owned(),
-            position: 0,
-            raw_line: misfit.raw_line.clone(),
-            raw_field_value: misfit.raw_value.clone(),
-            error_code: misfit.code,
-            error_message: misfit.reason.clone(),
-        });
+fn note(misfit: &Misfit, load: &Load<'_>) -> Bulk {
+    let column = misfit.column.and_then(|at| load.target.columns.get(at));
+    let kind = column.map(|column| column.kind.name()).unwrap_or_default().to_lowercase();
+    let (kind, length) = kind.trim_end_matches(')').split_once('(').unwrap_or((&kind, ""));
+    // No view holds NUL.
+    let plain = |text: &str| text.chars().filter(|c| *c != '\0').take(1024).collect();
+    Bulk::LoadError {
+        doer: load.doer.clone(),
+        table_id: load.target.oid,
+        file_name: misfit.file.clone(),
+        line_number: misfit.line,
+        column_name: column.map(|column| column.name.clone()).unwrap_or_default(),
+        column_type: kind.chars().take(10).collect(),
+        column_length: length.to_owned(),
+        raw_line: plain(&misfit.raw_line),
+        raw_field_value: plain(&misfit.raw_value),
+        error_code: misfit.code,
+        error_message: misfit.reason.clone(),
     }
 }
 
@@ -310,7 +362,7 @@ fn failed_load(table: &str) -> Report {
 }
 
 /// The engine's complaint about a value, as STL_LOAD_ERRORS would have it: `COPY t, line 3, column b: "x"`.
-fn misfit_of(engine: &Report, target: &Target, spans: &[Span]) -> Option<Box<Misfit>> {
+fn misfit_of(engine: &Report, target: &Target, fed: &Fed) -> Option<Misfit> {
     let context = engine.context.as_deref()?;
     let after = |word: &str| context.split(word).nth(1);
     let line: i64 = after(", line ")?.split([',', ':', ' ']).next()?.parse().ok()?;
@@ -332,8 +384,8 @@ fn misfit_of(engine: &Report, target: &Target, spans: &[Span]) -> Option<Box<Mis
         (_, "SUPER") => (1224, "Invalid JSON format"),
         _ => return None,
     };
-    let span = spans.iter().rev().find(|span| span.first <= line);
-    Some(Box::new(Misfit {
+    let span = fed.spans.iter().rev().find(|span| span.first <= line);
+    Some(Misfit {
         file: span.map(|span| span.file.clone()).unwrap_or_default(),
         line: span.map_or(line, |span| line - span.first + 1 + span.skipped),
         column,
@@ -341,5 +393,5 @@ fn misfit_of(engine: &Report, target: &Target, spans: &[Span]) -> Option<Box<Mis
         reason: reason.to_owned(),
         raw_line: String::new(),
         raw_value: value.to_owned(),
-    }))
+    })
 }

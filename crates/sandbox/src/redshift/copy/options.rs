@@ -1,32 +1,67 @@
 //! The grammar of COPY.
 
-use twinhouse_core::Secret;
-
 use super::{
     super::{
         access::Authorization,
         lexer::{Kind, Lexed},
         report::Report,
     },
+    authorization::{authorization, location},
+    moment::{DateFormat, TimeFormat},
     source::Location,
 };
 
 /// What the files are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     Parquet,
     Csv,
     /// Delimited text.
     Text,
+    /// The width of each field, in characters.
+    FixedWidth(Vec<usize>),
+    Json(Mapping),
+}
+
+/// Which member of a document goes into which column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Mapping {
+    Auto,
+    AutoIgnoreCase,
+    /// By the paths of this file.
+    Paths(Location),
+    NoShred,
 }
 
 impl Format {
     /// As SYS_LOAD_HISTORY has it.
-    pub(super) fn as_str(self) -> &'static str {
+    pub(super) fn as_str(&self) -> &'static str {
         match self {
             Self::Parquet => "Parquet",
             Self::Csv => "CSV",
             Self::Text => "Text",
+            Self::FixedWidth(_) => "Fixed width",
+            Self::Json(_) => "JSON",
+        }
+    }
+}
+
+/// How files are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Compression {
+    None,
+    Gzip,
+    Bzip2,
+    Zstd,
+}
+
+impl Compression {
+    pub(in super::super) fn of(word: &str) -> Option<Self> {
+        match word {
+            "gzip" => Some(Self::Gzip),
+            "bzip2" => Some(Self::Bzip2),
+            "zstd" => Some(Self::Zstd),
+            _ => None,
         }
     }
 }
@@ -43,45 +78,44 @@ pub(in super::super) struct CopyStatement {
     pub(super) authorization: Authorization,
     pub(super) format: Format,
     pub(super) manifest: bool,
+    pub(super) compression: Compression,
     pub(super) delimiter: u8,
     pub(super) quote: u8,
     pub(super) ignore_header: usize,
+    pub(super) ignore_blank_lines: bool,
     pub(super) null_as: String,
     pub(super) empty_as_null: bool,
     pub(super) blanks_as_null: bool,
     pub(super) fill_record: bool,
     pub(super) explicit_ids: bool,
     pub(super) serialize_to_json: bool,
+    pub(super) escape: bool,
+    pub(super) remove_quotes: bool,
+    pub(super) trim_blanks: bool,
+    pub(super) truncate_columns: bool,
+    pub(super) round_decimals: bool,
+    pub(super) accept_any_date: bool,
+    /// Takes the place of each byte that is no UTF-8.
+    pub(super) accept_invalid: Option<u8>,
+    pub(super) date_format: DateFormat,
+    pub(super) time_format: TimeFormat,
+    /// From so many bad rows on the load fails; `None`: never.
+    pub(super) max_errors: Option<usize>,
+    pub(super) no_load: bool,
 }
 
 /// Options of the service that the sandbox does not carry out.
-const ABSENT: &[&str] = &[
-    "acceptinvchars",
-    "truncatecolumns",
-    "gzip",
-    "bzip2",
-    "lzop",
-    "zstd",
-    "escape",
-    "removequotes",
-    "trimblanks",
-    "roundec",
-    "noload",
-    "maxerror",
-    "ignoreallerrors",
-    "acceptanydate",
-    "encoding",
-    "ignoreblanklines",
-    "comprows",
-    "encrypted",
-    "ssh",
-    "readratio",
-    "job",
-    "template",
-];
+const ABSENT: &[&str] =
+    &["lzop", "comprows", "encrypted", "master_symmetric_key", "ssh", "readratio", "job", "template"];
 /// Options that a columnar COPY takes.
 const COLUMNAR: &[&str] =
-    &["manifest", "acceptinvchars", "fillrecord", "statupdate", "explicit_ids", "serializetojson", "iam_role"];
+    &["manifest", "fillrecord", "statupdate", "explicit_ids", "serializetojson", "acceptinvchars"];
+/// Options that a format does not take.
+const REFUSED: &[(&str, &[&str])] = &[
+    ("csv", &["escape", "removequotes"]),
+    ("fixedwidth", &["delimiter", "quote", "escape", "removequotes"]),
+    ("json", &["delimiter", "quote", "escape", "removequotes", "fillrecord", "ignoreblanklines", "null"]),
+];
 
 impl CopyStatement {
     pub(in super::super) fn parse(s: &Lexed<'_>) -> Result<Self, Report> {
@@ -112,15 +146,28 @@ impl CopyStatement {
             authorization: Authorization::Role(String::new()),
             format: Format::Text,
             manifest: false,
+            compression: Compression::None,
             delimiter: b'|',
             quote: b'"',
             ignore_header: 0,
+            ignore_blank_lines: false,
             null_as: "\\N".to_owned(),
             empty_as_null: false,
             blanks_as_null: false,
             fill_record: false,
             explicit_ids: false,
             serialize_to_json: false,
+            escape: false,
+            remove_quotes: false,
+            trim_blanks: false,
+            truncate_columns: false,
+            round_decimals: false,
+            accept_any_date: false,
+            accept_invalid: None,
+            date_format: DateFormat::Iso,
+            time_format: TimeFormat::Iso,
+            max_errors: Some(1),
+            no_load: false,
         };
         copy.options(s, at + 2)?;
         Ok(copy)
@@ -142,15 +189,10 @@ impl CopyStatement {
             let next = at + 1;
             let value = next + usize::from(s.is(next, "as"));
             let literal = s.kind(value) == Some(Kind::Literal);
+            let number = || s.raw(value).parse::<usize>().map_err(|_| Report::syntax(s.raw(value)));
             at = match word.as_str() {
-                "format" => {
-                    self.format(s, value)?;
-                    value + 1
-                }
-                "parquet" | "csv" | "orc" | "avro" | "json" | "shapefile" | "fixedwidth" => {
-                    self.format(s, at)?;
-                    if matches!(word.as_str(), "parquet" | "csv") { next } else { value + 1 }
-                }
+                "format" => self.format(s, value)?,
+                "parquet" | "csv" | "orc" | "avro" | "json" | "shapefile" | "fixedwidth" => self.format(s, at)?,
                 "quote" if literal => {
                     self.quote = one_byte(&s.value(value), "quote")?;
                     value + 1
@@ -159,16 +201,51 @@ impl CopyStatement {
                     delimiter = Some(one_byte(&s.value(value), "delimiter")?);
                     value + 1
                 }
-                "manifest" => {
-                    self.manifest = true;
-                    next
-                }
+                "manifest" => flag(&mut self.manifest, next),
                 "ignoreheader" => {
-                    self.ignore_header = s.raw(value).parse().map_err(|_| Report::syntax(s.raw(value)))?;
+                    self.ignore_header = number()?;
                     value + 1
                 }
                 "null" if literal => {
                     self.null_as = s.value(value);
+                    value + 1
+                }
+                "gzip" | "bzip2" | "zstd" => {
+                    self.compression = Compression::of(&word).unwrap_or(Compression::None);
+                    next
+                }
+                "acceptinvchars" => {
+                    self.accept_invalid =
+                        Some(if literal { one_byte(&s.value(value), "acceptinvchars")? } else { b'?' });
+                    if literal { value + 1 } else { next }
+                }
+                "maxerror" => {
+                    let most = number()?;
+                    if most > 100_000 {
+                        return Err(Report::error("22023", "MAXERROR must be between 0 and 100000"));
+                    }
+                    self.max_errors = Some(most.max(1));
+                    value + 1
+                }
+                "ignoreallerrors" => {
+                    self.max_errors = None;
+                    next
+                }
+                "dateformat" if literal => {
+                    self.date_format = DateFormat::of(&s.value(value))?;
+                    value + 1
+                }
+                "timeformat" if literal => {
+                    self.time_format = TimeFormat::of(&s.value(value))?;
+                    value + 1
+                }
+                "encoding" => {
+                    if !s.is(value, "utf8") {
+                        return Err(Report::not_in_sandbox(&format!(
+                            "COPY … ENCODING {}",
+                            s.raw(value).to_uppercase()
+                        )));
+                    }
                     value + 1
                 }
                 "emptyasnull" => flag(&mut self.empty_as_null, next),
@@ -176,18 +253,17 @@ impl CopyStatement {
                 "fillrecord" => flag(&mut self.fill_record, next),
                 "explicit_ids" => flag(&mut self.explicit_ids, next),
                 "serializetojson" => flag(&mut self.serialize_to_json, next),
+                "ignoreblanklines" => flag(&mut self.ignore_blank_lines, next),
+                "escape" => flag(&mut self.escape, next),
+                "removequotes" => flag(&mut self.remove_quotes, next),
+                "trimblanks" => flag(&mut self.trim_blanks, next),
+                "truncatecolumns" => flag(&mut self.truncate_columns, next),
+                "roundec" => flag(&mut self.round_decimals, next),
+                "acceptanydate" => flag(&mut self.accept_any_date, next),
+                "noload" => flag(&mut self.no_load, next),
                 "compupdate" | "statupdate" => {
                     next + usize::from(s.is_any(next, &["on", "off", "true", "false", "preset"]))
                 }
-                "dateformat" | "timeformat" if literal => {
-                    // The engine's own reading is the automatic one.
-                    let format = s.value(value);
-                    if !["auto", "YYYY-MM-DD", "YYYY-MM-DD HH:MI:SS"].contains(&format.as_str()) {
-                        return Err(Report::not_in_sandbox(&format!("{} '{format}'", word.to_uppercase())));
-                    }
-                    value + 1
-                }
-                "maxerror" if matches!(s.raw(value), "0" | "1") => value + 1,
                 "region" if literal => value + 1,
                 _ if ABSENT.contains(&word.as_str()) => {
                     seen.push(word);
@@ -206,20 +282,39 @@ impl CopyStatement {
         Ok(())
     }
 
-    fn format(&mut self, s: &Lexed<'_>, at: usize) -> Result<(), Report> {
-        self.format = match s.raw(at).to_ascii_lowercase().as_str() {
+    /// Reads the format at `at`; answers the index behind it.
+    fn format(&mut self, s: &Lexed<'_>, at: usize) -> Result<usize, Report> {
+        let word = s.raw(at).to_ascii_lowercase();
+        let value = at + 1 + usize::from(s.is(at + 1, "as"));
+        let argument = (s.kind(value) == Some(Kind::Literal)).then(|| s.value(value));
+        self.format = match word.as_str() {
             "parquet" => Format::Parquet,
             "csv" => Format::Csv,
-            other @ ("orc" | "avro" | "json" | "shapefile" | "fixedwidth") => {
-                return Err(Report::not_in_sandbox(&format!("COPY FORMAT {}", other.to_uppercase())));
+            "fixedwidth" => {
+                let wrong = || Report::error("22023", "Invalid fixed width specification");
+                let spec = argument.ok_or_else(wrong)?;
+                let width = |part: &str| part.rsplit(':').next()?.trim().parse().ok().filter(|width| *width > 0);
+                Format::FixedWidth(spec.split(',').map(width).collect::<Option<_>>().ok_or_else(wrong)?)
+            }
+            "json" => Format::Json(match argument.ok_or_else(|| Report::syntax(s.raw(value)))?.as_str() {
+                "auto" => Mapping::Auto,
+                "auto ignorecase" => Mapping::AutoIgnoreCase,
+                "noshred" => Mapping::NoShred,
+                url => Mapping::Paths(location(url)?),
+            }),
+            "orc" | "avro" | "shapefile" => {
+                return Err(Report::not_in_sandbox(&format!("COPY FORMAT {}", word.to_uppercase())));
             }
             _ => return Err(Report::syntax(s.raw(at))),
         };
-        Ok(())
+        Ok(if matches!(self.format, Format::Parquet | Format::Csv) { at + 1 } else { value + 1 })
     }
 
     fn check(&self, seen: &[String]) -> Result<(), Report> {
         let has = |word: &str| seen.iter().any(|seen| seen == word);
+        let not_with = |option: &str, format: &str| {
+            Err(Report::unsupported(format!("{option} is not compatible with {format}")).with_routine("DoCopy"))
+        };
         if self.format == Format::Parquet {
             let allowed =
                 |word: &&String| COLUMNAR.contains(&word.as_str()) || matches!(word.as_str(), "format" | "parquet");
@@ -228,6 +323,9 @@ impl CopyStatement {
                 return Err(Report::unsupported(format!("{word} argument is not supported for PARQUET based COPY"))
                     .with_routine("DoCopy"));
             }
+            if has("acceptinvchars") {
+                return Err(Report::not_in_sandbox("ACCEPTINVCHARS of a columnar COPY"));
+            }
         } else if has("serializetojson") {
             return Err(
                 Report::unsupported("SERIALIZETOJSON is only supported for columnar COPY").with_routine("DoCopy")
@@ -235,6 +333,19 @@ impl CopyStatement {
         }
         if has("quote") && self.format != Format::Csv {
             return Err(Report::unsupported("COPY quote available only in CSV mode").with_routine("DoCopy"));
+        }
+        let format = match self.format {
+            Format::Csv => "csv",
+            Format::FixedWidth(_) => "fixedwidth",
+            Format::Json(_) => "json",
+            Format::Parquet | Format::Text => "",
+        };
+        let refused = REFUSED.iter().filter(|(name, _)| *name == format).flat_map(|(_, words)| words.iter());
+        if let Some(word) = refused.into_iter().find(|word| has(word)) {
+            return not_with(&word.to_uppercase(), &format.to_uppercase());
+        }
+        if has("maxerror") && has("ignoreallerrors") {
+            return not_with("MAXERROR", "IGNOREALLERRORS");
         }
         match ABSENT.iter().find(|word| has(word)) {
             Some(word) => Err(Report::not_in_sandbox(&format!("COPY … {}", word.to_uppercase()))),
@@ -263,72 +374,6 @@ fn table_of(s: &Lexed<'_>, range: std::ops::Range<usize>) -> String {
             _ => s.raw(i).to_owned(),
         })
         .collect()
-}
-
-/// `s3://bucket/key`.
-pub(super) fn location(url: &str) -> Result<Location, Report> {
-    let Some(rest) = url.strip_prefix("s3://") else {
-        let scheme = url.split("://").next().unwrap_or_default();
-        return Err(match scheme {
-            "emr" | "dynamodb" => Report::not_in_sandbox(&format!("COPY from {scheme}")),
-            _ => Report::unsupported(
-                "LOAD source is not supported. (Hint: only S3 or DynamoDB or EMR based load is allowed)",
-            ),
-        });
-    };
-    let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
-    if bucket.is_empty() {
-        return Err(Report::internal("S3ServiceException:The specified bucket is not valid.,Status 400"));
-    }
-    Ok(Location { bucket: bucket.to_owned(), key: key.to_owned() })
-}
-
-/// An authorization at `at`, and the index after it.
-fn authorization(s: &Lexed<'_>, at: usize) -> Result<Option<(Authorization, usize)>, Report> {
-    if s.is(at, "iam_role") {
-        let role = if s.is(at + 1, "default") {
-            "default".to_owned()
-        } else if s.kind(at + 1) == Some(Kind::Literal) {
-            s.value(at + 1)
-        } else {
-            return Err(Report::syntax(s.raw(at + 1)));
-        };
-        return Ok(Some((Authorization::Role(role), at + 2)));
-    }
-    if s.is(at, "access_key_id") {
-        let (mut next, mut id, mut secret) = (at, None, None);
-        while s.is_any(next, &["access_key_id", "secret_access_key", "session_token"]) {
-            let value = next + 1 + usize::from(s.is(next + 1, "as"));
-            match s.raw(next).to_ascii_lowercase().as_str() {
-                "access_key_id" => id = Some(s.value(value)),
-                "secret_access_key" => secret = Some(s.value(value)),
-                _ => {}
-            }
-            next = value + 1;
-        }
-        return keys(id, secret).map(|keys| Some((keys, next)));
-    }
-    let credentials = at + usize::from(s.is(at, "with"));
-    if s.is(credentials, "credentials") {
-        let value = credentials + 1 + usize::from(s.is(credentials + 1, "as"));
-        let text = s.value(value);
-        let part = |name: &str| {
-            text.split(';').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('=')).map(str::to_owned)
-        };
-        let authorization = match part("aws_iam_role") {
-            Some(role) => Authorization::Role(role),
-            None => keys(part("aws_access_key_id"), part("aws_secret_access_key"))?,
-        };
-        return Ok(Some((authorization, value + 1)));
-    }
-    Ok(None)
-}
-
-fn keys(id: Option<String>, secret: Option<String>) -> Result<Authorization, Report> {
-    match (id, secret) {
-        (Some(id), Some(secret)) => Ok(Authorization::Keys { id, secret: Secret::from(secret) }),
-        _ => Err(Report::internal("Invalid credentials. Must be of the format: credentials 'aws_iam_role=...' or ...")),
-    }
 }
 
 #[cfg(test)]
@@ -373,14 +418,27 @@ mod tests {
             assert!(report.message.ends_with("argument is not supported for PARQUET based COPY"), "{}", report.message);
         }
         assert!(parse("copy t from 's3://b/k' iam_role default format parquet statupdate on").is_ok());
+        for options in [
+            "csv escape",
+            "json 'auto' null as 'x'",
+            "fixedwidth 'a:1' delimiter ','",
+            "csv maxerror 3 ignoreallerrors",
+        ] {
+            let report = parse(&format!("copy t from 's3://b/k' iam_role default {options}")).expect_err(options);
+            assert!(
+                report.code == "0A000" && report.message.contains("not compatible"),
+                "{options}: {}",
+                report.message
+            );
+        }
     }
 
     #[test]
     fn what_only_the_sandbox_lacks_says_so() {
         for sql in [
-            "copy t from 's3://b/k' iam_role default format json 'auto'",
-            "copy t from 's3://b/k' iam_role default csv gzip",
-            "copy t from 's3://b/k' iam_role default csv maxerror 10",
+            "copy t from 's3://b/k' iam_role default format avro 'auto'",
+            "copy t from 's3://b/k' iam_role default csv lzop",
+            "copy t from 's3://b/k' iam_role default csv encoding utf16",
             "copy t from 'emr://c/k' iam_role default",
         ] {
             let report = parse(sql).expect_err(sql);

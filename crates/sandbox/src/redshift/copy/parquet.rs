@@ -14,6 +14,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::{
     super::{access::block, report::Report},
+    feed::Span,
     source::{Input, Location},
     target::{Column, Target, Type},
 };
@@ -31,36 +32,47 @@ pub(super) const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 pub(super) const TRAILER: &[u8] = &[0xff, 0xff];
 
 /// Checks the files' schemas before anything is loaded.
-pub(super) fn check(inputs: &[Input], target: &Target, to_json: bool) -> Result<(), Report> {
+pub(super) fn check(inputs: &[Input], target: &Target, to_json: bool, fill: bool) -> Result<(), Report> {
     for input in inputs {
         let reader = builder(input)?;
-        fits(reader.schema(), reader.parquet_schema(), target, &input.at, to_json)?;
+        fits(reader.schema(), reader.parquet_schema(), target, &input.at, to_json, fill)?;
     }
     Ok(())
 }
 
 /// Reads the files and hands over pieces of the stream; false from `send` ends it early.
-pub(super) fn read(inputs: Vec<Input>, target: &Target, mut send: impl FnMut(BytesMut) -> bool) -> Result<(), Report> {
+pub(super) fn read(
+    inputs: Vec<Input>,
+    target: &Target,
+    mut send: impl FnMut(BytesMut) -> bool,
+) -> Result<Vec<Span>, Report> {
     let mut out = BytesMut::from(HEADER);
+    let (mut spans, mut rows) = (Vec::new(), 0);
     for input in inputs {
+        let first = rows + 1;
         let reader = builder(&input)?.with_batch_size(ROWS).build().map_err(|error| damaged(&input.at, &error))?;
         for batch in reader {
             let batch = batch.map_err(|error| damaged(&input.at, &error))?;
             let columns = prepare(&batch, target, &input.at)?;
+            let missing = target.columns.len() - columns.len();
             for row in 0..batch.num_rows() {
-                out.put_i16(i16::try_from(columns.len()).unwrap_or(i16::MAX));
+                rows += 1;
+                out.put_i16(i16::try_from(target.columns.len()).unwrap_or(i16::MAX));
                 for column in &columns {
                     column.put(row, &mut out, &input.at)?;
                 }
+                (0..missing).for_each(|_| out.put_i32(-1));
                 if out.len() >= PIECE && !send(std::mem::take(&mut out)) {
-                    return Ok(());
+                    return Ok(spans);
                 }
             }
         }
+        let (file, bytes, lines) = (input.at.url(), input.size, rows + 1 - first);
+        spans.push(Span { file, bytes, first, lines, ..Span::default() });
     }
     out.put_slice(TRAILER);
     send(out);
-    Ok(())
+    Ok(spans)
 }
 
 fn builder(input: &Input) -> Result<ParquetRecordBatchReaderBuilder<std::fs::File>, Report> {
@@ -86,9 +98,10 @@ fn fits(
     target: &Target,
     at: &Location,
     to_json: bool,
+    fill: bool,
 ) -> Result<(), Report> {
     let (wanted, got) = (target.columns.len(), schema.fields().len());
-    if wanted != got {
+    if wanted < got || (wanted > got && !fill) {
         return Err(scan_error(
             15007,
             &format!(

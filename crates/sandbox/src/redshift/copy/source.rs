@@ -8,13 +8,13 @@ use super::super::{access::block, report::Report, storage::Storage};
 
 /// A bucket and a key, or a prefix of keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Location {
-    pub(super) bucket: String,
-    pub(super) key: String,
+pub(in super::super) struct Location {
+    pub(in super::super) bucket: String,
+    pub(in super::super) key: String,
 }
 
 impl Location {
-    pub(super) fn url(&self) -> String {
+    pub(in super::super) fn url(&self) -> String {
         format!("s3://{}/{}", self.bucket, self.key)
     }
 }
@@ -68,11 +68,18 @@ pub(super) async fn inputs(
     Ok(inputs)
 }
 
+/// The content of an object that is named by its very key.
+pub(super) async fn whole(storage: &dyn Storage, at: &Location) -> Result<Vec<u8>, Report> {
+    let mut file = storage.open(&at.bucket, &at.key).await.map_err(|error| unreadable(at, &error))?;
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut content = Vec::new();
+        io::Read::read_to_end(&mut file, &mut content).map(|_| content)
+    });
+    reading.await.map_err(io::Error::other).flatten().map_err(|error| unreadable(at, &error))
+}
+
 async fn of_manifest(storage: &dyn Storage, source: &Location, columnar: bool) -> Result<Vec<Input>, Report> {
-    let mut file = storage.open(&source.bucket, &source.key).await.map_err(|error| unreadable(source, &error))?;
-    let text = tokio::task::spawn_blocking(move || io::read_to_string(&mut file)).await;
-    let text = text.map_err(io::Error::other).flatten().map_err(|error| unreadable(source, &error))?;
-    let manifest: Manifest = serde_json::from_str(&text).map_err(|error| {
+    let manifest: Manifest = serde_json::from_slice(&whole(storage, source).await?).map_err(|error| {
         Report::internal("Manifest file is not in correct json format").with_detail(block(
             "Manifest file is not in correct json format",
             8001,
@@ -81,7 +88,7 @@ async fn of_manifest(storage: &dyn Storage, source: &Location, columnar: bool) -
     })?;
     let mut inputs = Vec::new();
     for entry in manifest.entries {
-        let at = super::options::location(&entry.url)?;
+        let at = super::authorization::location(&entry.url)?;
         if at.key.is_empty() {
             return Err(Report::internal("Manifest file contains an entry without a full path").with_detail(block(
                 "The S3 object path in the manifest must be a full path",

@@ -48,10 +48,6 @@ impl Type {
         })
     }
 
-    pub(super) fn is_text(self) -> bool {
-        matches!(self, Self::Char(_) | Self::Varchar(_))
-    }
-
     /// As error messages spell it.
     pub(super) fn name(self) -> String {
         match self {

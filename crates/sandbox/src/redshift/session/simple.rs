@@ -84,6 +84,7 @@ impl Session {
             self.apply(statement.change.as_ref());
             let outcome = match &statement.action {
                 Action::Copy(copy) => self.copy(copy, query_id).await?,
+                Action::Unload(unload) => self.unload(unload, query_id).await?,
                 Action::Forward | Action::Refuse(_) => self.exchange(&statement.sql, true).await?,
             };
             let error = outcome.as_ref().err().map(|report| (report.code.as_str(), report.message.as_str()));

@@ -7,6 +7,7 @@ mod faults;
 mod gate;
 mod record;
 mod sql;
+mod unload;
 mod views;
 
 use std::{
