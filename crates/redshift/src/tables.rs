@@ -17,7 +17,7 @@ use twinhouse_core::{Error, ErrorKind, Result, resilience::Operation};
 use twinhouse_warehouse_api::{Dialect as _, RedshiftDialect};
 
 pub(crate) use self::{
-    describe::{Described, describe},
+    describe::{Described, describe, planned},
     list::list,
     types::Limit,
 };
@@ -67,7 +67,7 @@ fn elements(text: &str) -> Vec<String> {
 }
 
 /// A name as the server may have stored it, as literals: `'Ab', 'ab'`.
-fn either(name: &str) -> Result<String> {
+pub(crate) fn either(name: &str) -> Result<String> {
     literals([name.to_owned(), name.to_ascii_lowercase()])
 }
 

@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use twinhouse_core::{Error, Result};
 use twinhouse_warehouse_api::{
-    BatchStream, BulkReport, Capabilities, LoadMode, LoadRequest, MergeReport, MergeRequest, StatementHandle,
-    StatementId, StatementRequest, TableFilter, TableInfo, TableRef, Transaction, TransactionOptions, UnloadRequest,
-    Warehouse, WarehouseInfo,
+    BatchStream, BulkReport, Capabilities, LoadRequest, MergeReport, MergeRequest, StatementHandle, StatementId,
+    StatementRequest, TableFilter, TableInfo, TableRef, Transaction, TransactionOptions, UnloadRequest, Warehouse,
+    WarehouseInfo,
 };
 
 use crate::{
@@ -194,6 +194,9 @@ impl Warehouse for RedshiftWarehouse {
         let mut can = Capabilities::default();
         can.transactions = true;
         can.load = staged;
+        can.load_overwrite = staged;
+        can.load_replace_where = staged;
+        can.load_create = staged;
         can.unload = true;
         can.merge = staged;
         can.merge_delete_matched = staged;
@@ -217,9 +220,7 @@ impl Warehouse for RedshiftWarehouse {
 
     async fn load(&self, request: LoadRequest) -> Result<BulkReport> {
         self.0.check_open()?;
-        if *request.mode() != LoadMode::Append {
-            request.check(&self.capabilities(), "redshift")?;
-        }
+        request.check(&self.capabilities(), BACKEND)?;
         load::load(&self.0, request).await
     }
 

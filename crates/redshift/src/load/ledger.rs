@@ -3,7 +3,10 @@
 use twinhouse_core::{Error, ErrorKind, Result};
 use twinhouse_warehouse_api::{Dialect as _, LoadToken, RedshiftDialect, TableRef};
 
-use crate::{pool::Session, tables::Described};
+use crate::{
+    pool::Session,
+    tables::{Described, either},
+};
 
 const TABLE: &str = "twinhouse_loads";
 
@@ -14,7 +17,11 @@ pub(super) struct Ledger {
     token: String,
     schema: String,
     name: String,
+    table_name: String,
 }
+
+/// What a table is known by.
+pub(super) type TableId = i64;
 
 /// What the ledger says of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +39,10 @@ impl Ledger {
         Ok(Self {
             table: RedshiftDialect.table(&TableRef::new(TABLE).with_schema(schema))?,
             token: RedshiftDialect.string(token.as_str())?,
-            schema: RedshiftDialect.string(schema)?,
-            name: RedshiftDialect.string(table.name())?,
+            // A table that is to be made is not described yet: the server may fold its name.
+            schema: either(schema)?,
+            name: either(table.name())?,
+            table_name: RedshiftDialect.string(table.name())?,
         })
     }
 
@@ -58,8 +67,23 @@ impl Ledger {
     }
 
     /// What makes the table this one, whatever it is called: a table made anew under the name is another.
-    pub(super) async fn table_id(&self, session: &mut Session) -> Result<i64> {
+    pub(super) async fn table_id(&self, session: &mut Session) -> Result<TableId> {
         table_id_of(session, &self.schema, &self.name).await
+    }
+
+    /// The same, if there is such a table.
+    pub(super) async fn find_table(&self, session: &mut Session) -> Result<Option<TableId>> {
+        match self.table_id(session).await {
+            Ok(id) => Ok(Some(id)),
+            Err(error) if error.kind() == ErrorKind::NotFound && error.sqlstate().is_none() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What was known of a table is known of the one that takes its place.
+    pub(super) async fn hand_down(&self, session: &mut Session, from: TableId, to: TableId) -> Result<()> {
+        let sql = format!("UPDATE {} SET \"table_id\" = {to} WHERE \"table_id\" = {from}", self.table);
+        session.ask(&sql).await.map(|_| ())
     }
 
     pub(super) async fn find(&self, session: &mut Session, table_id: i64, attempt: &str) -> Result<Entry> {
@@ -88,18 +112,18 @@ impl Ledger {
              VALUES ({}, {table_id}, {}, {}, {rows}, GETDATE())",
             self.table,
             self.token,
-            self.name,
+            self.table_name,
             RedshiftDialect.string(attempt)?
         ))
     }
 }
 
-/// The number of the table of this schema and name, both of them literals.
+/// The number of the table of this schema and name, both of them literals, or several for the ways they may be spelled.
 pub(crate) async fn table_id_of(session: &mut Session, schema: &str, name: &str) -> Result<i64> {
     // Of the leader node's catalogue: it must not meet another table in one query.
     let sql = format!(
         "SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         WHERE n.nspname = {schema} AND c.relname = {name}"
+         WHERE n.nspname IN ({schema}) AND c.relname IN ({name})"
     );
     session.ask(&sql).await?.value().and_then(|text| text.parse().ok()).ok_or_else(|| {
         Error::new(ErrorKind::NotFound, "the table is not there any more").with_context("table", name.to_owned())

@@ -29,6 +29,7 @@ mod check;
 mod copy;
 mod ledger;
 mod manifest;
+mod mode;
 mod parquet;
 mod place;
 mod run;

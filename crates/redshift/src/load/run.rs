@@ -5,11 +5,12 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use tokio::time::{Instant, timeout};
 use twinhouse_core::{Error, ErrorKind, Report, Result, resilience::Operation};
-use twinhouse_warehouse_api::{BulkReport, CallOptions, Dialect as _, Fit, LoadRequest, RedshiftDialect};
+use twinhouse_warehouse_api::{BulkReport, CallOptions, Dialect as _, Fit, LoadMode, LoadRequest, RedshiftDialect};
 
 use super::{
     Limits, Place, Rows, Staged, check_loadable, copy, explain,
-    ledger::{Entry, Ledger},
+    ledger::{Entry, Ledger, TableId},
+    mode::{Before, to_be_made},
     readable, stage,
 };
 use crate::{
@@ -26,7 +27,7 @@ pub(crate) const UNBOUNDED: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The server's own limit is for a client that is gone: one that is there says itself when time is up.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Appends many rows, exactly once per token.
+/// Loads many rows, exactly once per token.
 pub(crate) async fn load(cluster: &Cluster, request: LoadRequest) -> Result<BulkReport> {
     let Some(staging) = cluster.staging() else {
         return Err(Error::unsupported("redshift", "cannot load: no staging place is configured")
@@ -34,15 +35,19 @@ pub(crate) async fn load(cluster: &Cluster, request: LoadRequest) -> Result<Bulk
     };
     let call = Call::begin(request.options());
     let (table, token) = (request.table().to_string(), request.token().to_string());
-    call.within(Box::pin(append(cluster, staging, request, &call))).await.map_err(|error| {
+    call.within(Box::pin(put(cluster, staging, request, &call))).await.map_err(|error| {
         let error = if error.context("table").is_none() { error.with_context("table", table) } else { error };
         error.with_context("token", token)
     })
 }
 
-async fn append(cluster: &Cluster, staging: &Staging, request: LoadRequest, call: &Call) -> Result<BulkReport> {
-    let table = describe(cluster, request.table()).await?;
+async fn put(cluster: &Cluster, staging: &Staging, request: LoadRequest, call: &Call) -> Result<BulkReport> {
+    let table = match request.mode() {
+        LoadMode::Create | LoadMode::CreateOrReplace => to_be_made(cluster, request.table(), request.schema())?,
+        _ => describe(cluster, request.table()).await?,
+    };
     table.check_writable()?;
+    let before = Before::of(request.mode(), &table, request.schema())?;
     let fit = Fit::plan(&table.for_rows_of(request.schema(), true), request.schema())?;
     check_loadable(&table, fit.columns())?;
     let ledger = Ledger::of(&table, request.token())?;
@@ -64,8 +69,8 @@ async fn append(cluster: &Cluster, staging: &Staging, request: LoadRequest, call
         }
     };
     let staged = match staged {
-        Some(Ok(staged)) if staged.rows > 0 => staged,
-        // Nothing came, so that there is nothing to remember.
+        Some(Ok(staged)) if staged.rows > 0 || before != Before::Nothing => staged,
+        // Nothing came and nothing goes, so that there is nothing to remember.
         Some(Ok(_)) => return Ok(BulkReport::default().with_elapsed(call.elapsed())),
         Some(Err(error)) => {
             place.clear().await;
@@ -74,7 +79,8 @@ async fn append(cluster: &Cluster, staging: &Staging, request: LoadRequest, call
         None => return Ok(replayed(&place, call).await),
     };
 
-    let job = Job { cluster, call, table: table.sql_name()?, columns, ledger, place: &place, staged: &staged };
+    let table = table.sql_name()?;
+    let job = Job { cluster, call, table, before, columns, ledger, place: &place, staged: &staged };
     let operation = Operation::read("load.transaction").with_class("load").with_attempt_timeout(UNBOUNDED);
     match cluster.transactions().execute(operation, |_| job.attempt()).await {
         Ok(true) => {
@@ -118,6 +124,7 @@ struct Job<'a> {
     cluster: &'a Cluster,
     call: &'a Call,
     table: String,
+    before: Before,
     columns: Vec<String>,
     ledger: Ledger,
     place: &'a Place,
@@ -176,14 +183,72 @@ impl Job<'_> {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Came::NoLedger),
             locked => locked?,
         }
-        let (table_id, attempt) = (self.ledger.table_id(session).await?, self.place.attempt());
-        match self.ledger.find(session, table_id, attempt).await? {
-            Entry::Missing => {}
-            entry => return Ok(Came::Known(entry)),
+        let attempt = self.place.attempt();
+        let found = self.ledger.find_table(session).await?;
+        if let Some(id) = found {
+            match self.ledger.find(session, id, attempt).await? {
+                Entry::Missing => {}
+                entry => return Ok(Came::Known(entry)),
+            }
         }
+        let table_id = self.make_room(session, found).await?;
         copy(session, &self.table, &self.columns, &self.cluster.config().iam_role, self.staged).await?;
+        self.check_rows(session).await?;
         self.ledger.write(session, table_id, attempt, self.staged.rows).await?;
         Ok(Came::ToTheEnd)
+    }
+
+    /// Takes away what gives way, or makes the table; answers what it is known by from now on.
+    async fn make_room(&self, session: &mut Session, found: Option<TableId>) -> Result<TableId> {
+        let Self { table, before, .. } = self;
+        let there = || {
+            found.ok_or_else(|| {
+                Error::new(ErrorKind::NotFound, "the table is not there any more").with_context("table", table.clone())
+            })
+        };
+        match before {
+            Before::Nothing => there(),
+            Before::Empty => {
+                session.ask(&format!("DELETE FROM {table}")).await?;
+                there()
+            }
+            Before::EmptyWhere(condition) => {
+                session.ask(&format!("DELETE FROM {table} WHERE {condition}")).await?;
+                there()
+            }
+            Before::Create(_) if found.is_some() => {
+                Err(Error::new(ErrorKind::AlreadyExists, "there is a table of that name"))
+            }
+            Before::Create(create) => {
+                session.ask(create).await?;
+                self.ledger.table_id(session).await
+            }
+            Before::Replace(create) => {
+                if found.is_some() {
+                    session.ask(&format!("DROP TABLE {table}")).await?;
+                }
+                session.ask(create).await?;
+                let made = self.ledger.table_id(session).await?;
+                if let Some(old) = found {
+                    self.ledger.hand_down(session, old, made).await?;
+                }
+                Ok(made)
+            }
+        }
+    }
+
+    /// What was of the predicate is deleted, so that all rows of it are new: there must be as many as came.
+    async fn check_rows(&self, session: &mut Session) -> Result<()> {
+        let Before::EmptyWhere(condition) = &self.before else { return Ok(()) };
+        let counted = session.ask(&format!("SELECT COUNT(*) FROM {} WHERE {condition}", self.table)).await?;
+        let within: Option<u64> = counted.value().and_then(|text| text.parse().ok());
+        if within == Some(self.staged.rows) {
+            return Ok(());
+        }
+        let outside = within.and_then(|within| self.staged.rows.checked_sub(within));
+        Err(Error::new(ErrorKind::Constraint, "a new row lies outside of the predicate")
+            .with_context("rows", self.staged.rows.to_string())
+            .with_context("outside", outside.map_or_else(|| "unknown".to_owned(), |rows| rows.to_string())))
     }
 }
 
