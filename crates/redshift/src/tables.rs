@@ -17,7 +17,7 @@ use twinhouse_core::{Error, ErrorKind, Result, resilience::Operation};
 use twinhouse_warehouse_api::{Dialect as _, RedshiftDialect};
 
 pub(crate) use self::{
-    describe::{Described, describe, kind},
+    describe::{Described, describe, kind, planned},
     list::list,
     types::Limit,
 };

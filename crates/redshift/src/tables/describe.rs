@@ -163,6 +163,16 @@ pub(super) fn column(row: Vec<Option<String>>) -> (ColumnInfo, Column) {
     (info, Column { native, has_default: default.is_some(), is_identity })
 }
 
+/// A table that is to be made of these columns (name, type, may be null), as it will be described.
+pub(crate) fn planned(table: TableRef, columns: impl IntoIterator<Item = (String, String, bool)>) -> Described {
+    let row = |(name, data_type, nullable): (String, String, bool)| {
+        let null = if nullable { "YES" } else { "NO" };
+        column(vec![Some(name), Some(data_type), None, None, None, Some(null.to_owned()), None, None])
+    };
+    let (infos, columns) = columns.into_iter().map(row).unzip();
+    Described { info: TableInfo::new(table, TableKind::Managed, infos), columns, is_local: true }
+}
+
 pub(crate) fn kind(text: &str) -> TableKind {
     match text.trim().to_ascii_uppercase().as_str() {
         "TABLE" | "BASE TABLE" => TableKind::Managed,
