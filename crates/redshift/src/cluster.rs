@@ -11,6 +11,7 @@ use twinhouse_warehouse_api::{RedshiftDialect, WarehouseInfo};
 use crate::{
     config::RedshiftConfig,
     error,
+    load::Slices,
     pool::{Meter, Pool, Sessions},
     settings::SessionSettings,
     staging::Staging,
@@ -30,6 +31,7 @@ pub(crate) struct Cluster {
     running: Running,
     staging: Option<Staging>,
     deployment: DeploymentCell,
+    slices: Slices,
 }
 
 impl Cluster {
@@ -64,7 +66,21 @@ impl Cluster {
         let pool = Pool::new(sessions, config.pool, meter)?;
         let running = Running::default();
         let deployment = DeploymentCell::default();
-        Ok(Arc::new(Self { info, config, pool, policy, transactions, running, staging, deployment }))
+        Ok(Arc::new(Self {
+            info,
+            config,
+            pool,
+            policy,
+            transactions,
+            running,
+            staging,
+            deployment,
+            slices: Slices::default(),
+        }))
+    }
+
+    pub(crate) fn slices(&self) -> &Slices {
+        &self.slices
     }
 
     /// The same server, for calls whose sessions run with these settings.

@@ -40,15 +40,16 @@ pub use copy::{
 };
 pub use explain::{Cost, Distribution, PlanNode, PlanSite, PlanWarning, QueryPlan};
 pub use health::Health;
-pub use pool::PoolStatus;
 pub use maintenance::{
-    AnalyzeRequest, AnalyzeScope, AppendColumns, AppendRequest, Maintenance, MaintenanceOutcome, MaintenanceReport, VacuumKind,
-    VacuumRequest,
+    AnalyzeRequest, AnalyzeScope, AppendColumns, AppendRequest, Maintenance, MaintenanceOutcome, MaintenanceReport,
+    VacuumKind, VacuumRequest,
 };
+pub use merge::MergeStrategy;
 pub use metadata::{
-    ColumnDetail, DatabaseInfo, DatashareInfo, DistStyle, LateBindingColumn, Metadata, SchemaInfo, SortKey, TableDetail,
-    TableKeys, TableStats,
+    ColumnDetail, DatabaseInfo, DatashareInfo, DistStyle, LateBindingColumn, Metadata, SchemaInfo, SortKey,
+    TableDetail, TableKeys, TableStats,
 };
+pub use pool::PoolStatus;
 pub use prepared::{ParameterType, PreparedStatement};
 pub use script::{ScriptOptions, ScriptResult};
 pub use settings::SessionSettings;
@@ -60,7 +61,7 @@ pub use statement::StatementProgress;
 pub use transaction::{RedshiftTransaction, lock_tables};
 pub use unload::{UnloadCommand, UnloadFormat, UnloadManifest, UnloadOption, UnloadReport, UnloadedFile};
 pub use warehouse::RedshiftWarehouse;
+pub use wire::Notice;
 pub use workload::{
     Deployment, QueryFilter, QueryInfo, QueryMetrics, QueryState, QueueState, SessionInfo, StepMetrics, Workload,
 };
-pub use wire::Notice;

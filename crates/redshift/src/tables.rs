@@ -19,7 +19,7 @@ use twinhouse_warehouse_api::{Dialect as _, RedshiftDialect};
 pub(crate) use self::{
     describe::{Described, describe, kind, planned},
     list::list,
-    types::Limit,
+    types::{Carrier, Limit},
 };
 use crate::pool::Session;
 

@@ -231,7 +231,7 @@ impl Warehouse for RedshiftWarehouse {
 
     async fn merge(&self, request: MergeRequest) -> Result<MergeReport> {
         self.0.check_open()?;
-        merge::merge(&self.0, &self.capabilities(), request).await
+        merge::merge(&self.0, &self.capabilities(), request, merge::MergeStrategy::default()).await
     }
 
     async fn table(&self, table: &TableRef) -> Result<TableInfo> {

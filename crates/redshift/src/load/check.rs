@@ -7,7 +7,7 @@ use arrow::{
 use twinhouse_core::{Error, ErrorKind, Result};
 use twinhouse_warehouse_api::TableRef;
 
-use crate::tables::{Described, Limit};
+use crate::tables::{Carrier, Described, Limit};
 
 /// Refuses columns that cannot be loaded from a file, by name and before anything is sent.
 pub(crate) fn check_loadable<'a>(table: &Described, columns: impl Iterator<Item = &'a str>) -> Result<()> {
@@ -15,7 +15,9 @@ pub(crate) fn check_loadable<'a>(table: &Described, columns: impl Iterator<Item 
     for name in columns {
         match table.column(name) {
             Some(column) if column.is_identity => numbered.push(format!("`{name}`")),
-            Some(column) if !column.native.is_loadable() => foreign.push(format!("`{name}` {}", column.native)),
+            Some(column) if column.native.carrier() == Carrier::None => {
+                foreign.push(format!("`{name}` {}", column.native))
+            }
             _ => {}
         }
     }

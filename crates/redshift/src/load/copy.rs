@@ -3,7 +3,7 @@
 use twinhouse_core::{Error, ErrorKind, Fault, Result};
 use twinhouse_warehouse_api::{Dialect as _, RedshiftDialect};
 
-use super::{Place, Staged};
+use super::{Format, Place, Staged, csv};
 use crate::{
     copy::{Role, Sought, look},
     pool::Session,
@@ -24,7 +24,7 @@ pub(crate) async fn copy(
     staged: &Staged,
 ) -> Result<()> {
     let Some(manifest) = &staged.manifest else { return Ok(()) };
-    let answer = session.ask(&statement(table, columns, manifest, role)?).await?;
+    let answer = session.ask(&statement(table, columns, manifest, role, &staged.format)?).await?;
     let loaded = match session.ask("SELECT pg_last_copy_count()").await?.value().and_then(|text| text.parse().ok()) {
         Some(count) => Some(count),
         None => answer.notices.iter().find_map(Notice::rows_loaded),
@@ -39,13 +39,22 @@ pub(crate) async fn copy(
         .with_context("loaded rows", loaded))
 }
 
-pub(super) fn statement(table: &str, columns: &[String], manifest: &str, role: &str) -> Result<String> {
+pub(super) fn statement(
+    table: &str,
+    columns: &[String],
+    manifest: &str,
+    role: &str,
+    format: &Format,
+) -> Result<String> {
     let role = Role::of_setting(role).to_sql()?;
-    Ok(format!(
-        "COPY {table} ({}) FROM {} {role} FORMAT AS PARQUET MANIFEST",
-        columns.join(", "),
-        RedshiftDialect.string(manifest)?
-    ))
+    let format = match format {
+        Format::Parquet => "PARQUET MANIFEST".to_owned(),
+        Format::Csv(_) => {
+            format!("CSV MANIFEST NULL AS {} DATEFORMAT 'auto' TIMEFORMAT 'auto'", RedshiftDialect.string(csv::NULL)?)
+        }
+    };
+    let manifest = RedshiftDialect.string(manifest)?;
+    Ok(format!("COPY {table} ({}) FROM {manifest} {role} FORMAT AS {format}", columns.join(", ")))
 }
 
 /// Adds to an error of COPY what the server wrote down about it: file, line, column, code and reason. The transaction
@@ -72,14 +81,18 @@ mod tests {
         let columns = ["\"a\"\"b\"".to_owned(), "\"c\"".to_owned()];
         let at = "s3://b/p/manifest";
         assert_eq!(
-            statement("\"s\".\"t\"", &columns, at, "default").unwrap(),
+            statement("\"s\".\"t\"", &columns, at, "default", &Format::Parquet).unwrap(),
             "COPY \"s\".\"t\" (\"a\"\"b\", \"c\") FROM 's3://b/p/manifest' IAM_ROLE default FORMAT AS PARQUET MANIFEST"
         );
         assert!(
-            statement("t", &columns, at, "arn:aws:iam::1:role/r")
+            statement("t", &columns, at, "arn:aws:iam::1:role/r", &Format::Parquet)
                 .unwrap()
                 .contains(" IAM_ROLE 'arn:aws:iam::1:role/r' ")
         );
-        assert!(statement("t", &columns, "s3://b/it's\\", "default").unwrap().contains(r"FROM 's3://b/it''s\\' "));
+        assert!(
+            statement("t", &columns, "s3://b/it's\\", "default", &Format::Csv(Vec::new()))
+                .unwrap()
+                .contains(r"FROM 's3://b/it''s\\' ")
+        );
     }
 }

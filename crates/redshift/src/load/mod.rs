@@ -1,13 +1,15 @@
-//! Appending many rows, exactly once.
+//! Loading many rows, exactly once.
 //!
 //! # How a load goes
 //!
 //! 1. The rows' columns are checked against the table, before anything is sent.
-//! 2. The rows are written as Parquet of the table's own types, `part-00000.parquet` and so on, into a folder of this
-//!    attempt's own: `<staging>/<table>/<token>/<attempt>`. Values that are too long for their column are refused here.
-//!    Meanwhile the *ledger* is asked whether the token is known; if so, nothing more is staged.
+//! 2. The rows are written as Parquet of the table's own types, `part-00000.parquet` and so on, or as CSV if there is a
+//!    SUPER, TIME or TIMETZ among them, into a folder of this attempt's own: `<staging>/<table>/<token>/<attempt>`. There
+//!    are as many files as the server's slices can share evenly. Values that are too long for their column are refused
+//!    here. Meanwhile the *ledger* is asked whether the token is known; if so, nothing more is staged.
 //! 3. `manifest`, with exactly these parts and their measured sizes, is written last.
-//! 4. One transaction on one session: lock the ledger, look for the token, COPY from the manifest, compare the rows that
+//! 4. One transaction on one session: lock the ledger, look for the token, delete what gives way (or make the table),
+//!    COPY from the manifest, compare the rows that
 //!    the server counted with those that were staged, write the token into the ledger, commit.
 //! 5. The parts are deleted.
 //!
@@ -27,12 +29,15 @@
 
 mod check;
 mod copy;
+mod csv;
 mod ledger;
 mod manifest;
 mod mode;
-mod parquet;
 mod place;
 mod run;
+mod slices;
+mod split;
+mod tail;
 mod upload;
 
 #[cfg(test)]
@@ -44,5 +49,6 @@ pub(crate) use self::{
     ledger::table_id_of,
     place::{Place, readable},
     run::{Call, UNBOUNDED, commit, load},
-    upload::{Rows, Staged, stage},
+    slices::{Slices, slices},
+    upload::{Format, Rows, Staged, stage},
 };

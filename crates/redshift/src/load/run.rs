@@ -8,10 +8,10 @@ use twinhouse_core::{Error, ErrorKind, Report, Result, resilience::Operation};
 use twinhouse_warehouse_api::{BulkReport, CallOptions, Dialect as _, Fit, LoadMode, LoadRequest, RedshiftDialect};
 
 use super::{
-    Limits, Place, Rows, Staged, check_loadable, copy, explain,
+    Format, Limits, Place, Rows, Staged, check_loadable, copy, explain,
     ledger::{Entry, Ledger, TableId},
     mode::{Before, to_be_made},
-    readable, stage,
+    readable, slices, stage,
 };
 use crate::{
     cluster::Cluster,
@@ -58,7 +58,8 @@ async fn put(cluster: &Cluster, staging: &Staging, request: LoadRequest, call: &
     let place = Place::new(staging, &[&folder, request.token().as_str()]);
     let (target, progress) = (request.target_file_bytes(), request.progress().cloned());
     let limits = Limits::of(&table, fit.schema());
-    let rows = Rows { batches: request.into_batches(), fit, limits };
+    let format = Format::for_columns(&table, &fit);
+    let rows = Rows { batches: request.into_batches(), fit, limits, format, slices: slices(cluster).await };
     let staged = {
         let known = Box::pin(is_known(cluster, &ledger, call));
         let staging = Box::pin(stage(&place, rows, target, progress.as_ref()));

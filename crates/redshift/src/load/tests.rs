@@ -326,8 +326,8 @@ async fn what_does_not_fit_is_refused_before_anything_is_staged() {
     assert!(!error.to_string().contains("ééé"), "values stay out of messages: {error}");
     let error = refuse(Server::new(), vec![ids(), texts("name", "a\0b")]).await;
     assert!(error.message().contains("NUL"), "{error}");
-    let error = refuse(Server::new().with_column("doc", "super", "<null>"), vec![ids(), texts("doc", "{}")]).await;
-    assert_eq!((error.kind(), error.context("columns")), (ErrorKind::Unsupported, Some("`doc` super")));
+    let error = refuse(Server::new().with_column("doc", "geometry", "<null>"), vec![ids(), texts("doc", "{}")]).await;
+    assert_eq!((error.kind(), error.context("columns")), (ErrorKind::Unsupported, Some("`doc` geometry")));
     let number = ("n", Arc::new(Int64Array::from(vec![1, 2])) as ArrayRef);
     let numbered = Server::new().with_column("n", "bigint", "\"identity\"(1, 2, '1,1'::text)");
     let error = refuse(numbered, vec![ids(), number]).await;

@@ -7,24 +7,35 @@ use twinhouse_warehouse_api::{BatchStream, Capabilities, Fit, LoadRequest, Merge
 use uuid::Uuid;
 
 use super::{
+    MergeStrategy,
     plan::{Counts, Plan, Roles, Wish},
     source::Relation,
 };
 use crate::{
     cluster::Cluster,
     error::harmless,
-    load::{Call, Limits, Place, Rows, Staged, UNBOUNDED, check_loadable, commit, copy, explain, readable, stage},
+    load::{
+        Call, Format, Limits, Place, Rows, Staged, UNBOUNDED, check_loadable, commit, copy, explain, readable, slices,
+        stage,
+    },
     pool::{Checkout, Session},
     staging::Staging,
     tables::{Described, describe},
 };
 
 /// Merges rows into a table by key, all or nothing.
-pub(crate) async fn merge(cluster: &Cluster, can: &Capabilities, request: MergeRequest) -> Result<MergeReport> {
+pub(crate) async fn merge(
+    cluster: &Cluster,
+    can: &Capabilities,
+    request: MergeRequest,
+    strategy: MergeStrategy,
+) -> Result<MergeReport> {
     request.check(can, "redshift")?;
     let call = Call::begin(&request.options);
     let target = request.target.to_string();
-    call.within(Box::pin(run(cluster, request, &call)))
+    let (wish, source) = Wish::of(request, strategy);
+    wish.check()?;
+    call.within(Box::pin(run(cluster, wish, source, &call)))
         .await
         .map_err(|error| if error.context("table").is_none() { error.with_context("table", target) } else { error })
 }
@@ -35,8 +46,7 @@ enum Filling {
     Relation(Relation),
 }
 
-async fn run(cluster: &Cluster, request: MergeRequest, call: &Call) -> Result<MergeReport> {
-    let (wish, source) = Wish::of(request);
+async fn run(cluster: &Cluster, wish: Wish, source: MergeSource, call: &Call) -> Result<MergeReport> {
     let target = describe(cluster, &wish.target).await?;
     target.check_writable()?;
     let (filling, coming) = match source {
@@ -75,7 +85,8 @@ async fn stage_batches(
     check_roles(wish, target, &coming)?;
     check_foreign(target, &coming)?;
     let place = place(staging, target);
-    let rows = Rows { batches, limits: Limits::of(target, &coming), fit };
+    let (limits, format) = (Limits::of(target, &coming), Format::for_columns(target, &fit));
+    let rows = Rows { batches, limits, fit, format, slices: slices(cluster).await };
     match stage(&place, rows, LoadRequest::DEFAULT_FILE_BYTES, None).await {
         Ok(staged) => Ok((Filling::Files(place, staged), coming)),
         Err(error) => {
@@ -151,16 +162,19 @@ async fn fill(
 ) -> Result<()> {
     match filling {
         Filling::Relation(relation) => {
-            session.ask(&relation.create_stage(plan.stage(), coming)?).await?;
+            session.ask(&relation.create_stage(plan.filled(), coming)?).await?;
         }
         Filling::Files(place, staged) => {
             session.ask(&plan.create_like_target()).await?;
             let role = &cluster.config().iam_role;
-            if let Err(error) = copy(session, plan.stage(), plan.columns(), role, staged).await {
+            if let Err(error) = copy(session, plan.filled(), plan.columns(), role, staged).await {
                 let error = explain(session, place, error).await;
                 return Err(place.keep_if_refused(error));
             }
         }
+    }
+    if let Some(pick) = plan.pick() {
+        session.ask(&pick).await?;
     }
     Ok(())
 }
@@ -185,6 +199,7 @@ async fn transaction(session: &mut Session, plan: &Plan) -> Result<MergeReport> 
 async fn changes(session: &mut Session, plan: &Plan) -> Result<MergeReport> {
     session.ask("BEGIN").await?;
     let (mut inserted, mut updated, mut deleted) = (0, 0, 0);
+    let mut known = true;
     for (counts, sql) in plan.transaction() {
         let changed = session.ask(&sql).await?.changed();
         match counts {
@@ -192,9 +207,11 @@ async fn changes(session: &mut Session, plan: &Plan) -> Result<MergeReport> {
             Counts::Inserted => inserted += changed,
             Counts::Updated => updated += changed,
             Counts::Deleted => deleted += changed,
+            Counts::Unknown => known = false,
         }
     }
-    Ok(MergeReport::new(Some(inserted), Some(updated), Some(deleted)))
+    let told = |count: u64| known.then_some(count);
+    Ok(MergeReport::new(told(inserted), told(updated), told(deleted)))
 }
 
 /// Drops the stage, so that the session can go back.

@@ -11,12 +11,12 @@ use async_trait::async_trait;
 use object_store::memory::InMemory;
 use twinhouse_core::{Effect, ErrorKind, Result};
 use twinhouse_warehouse_api::{
-    BatchStream, Capabilities, ColumnInfo, MergeReport, MergeRequest, MergeSource, StatementRequest, TableInfo,
-    TableKind, TableRef, WhenMatched,
+    BatchStream, Capabilities, ColumnInfo, Duplicates, MergeReport, MergeRequest, MergeSource, StatementRequest,
+    TableInfo, TableKind, TableRef, WhenMatched,
 };
 
 use super::{
-    merge,
+    MergeStrategy, merge,
     plan::{Counts, Plan, Wish},
     source::Relation,
 };
@@ -45,7 +45,12 @@ fn upsert(keys: &[&str]) -> MergeRequest {
 }
 
 fn plan(request: MergeRequest) -> Result<Plan> {
-    Plan::new(&Wish::of(request).0, &target("t", &["k", "l", "v"]), &schema(&["k", "l", "v"]), "stage")
+    Plan::new(
+        &Wish::of(request, MergeStrategy::default()).0,
+        &target("t", &["k", "l", "v"]),
+        &schema(&["k", "l", "v"]),
+        "stage",
+    )
 }
 
 fn said(request: MergeRequest) -> Vec<String> {
@@ -126,7 +131,13 @@ fn what_was_deleted_for_its_match_is_not_inserted_again() {
 fn hostile_names_stay_names() {
     let request = MergeRequest::upsert(TableRef::new(HOSTILE), MergeSource::Table(TableRef::new("u")), [HOSTILE]);
     let columns = schema(&[HOSTILE, "x\"y"]);
-    let plan = Plan::new(&Wish::of(request).0, &target(HOSTILE, &[HOSTILE, "x\"y"]), &columns, "stage").unwrap();
+    let plan = Plan::new(
+        &Wish::of(request, MergeStrategy::default()).0,
+        &target(HOSTILE, &[HOSTILE, "x\"y"]),
+        &columns,
+        "stage",
+    )
+    .unwrap();
     let quoted = "\"a'b\"\"\\; --\"";
     let all: Vec<_> = plan.transaction().into_iter().map(|(_, sql)| sql).collect();
     assert_eq!(
@@ -158,6 +169,64 @@ fn columns_that_make_no_sense_are_named() {
         let error = plan(request).unwrap_err();
         assert_eq!((error.kind(), error.context("column")), (ErrorKind::InvalidInput, Some(column)), "{error}");
     }
+}
+
+#[test]
+fn each_strategy_has_its_own_statements_and_says_what_it_cannot_do() {
+    let by = |request: MergeRequest, strategy| {
+        let wish = Wish::of(request, strategy).0;
+        wish.check()?;
+        let all = ["k", "l", "v"];
+        Plan::new(&wish, &target("t", &all), &schema(&all), "stage").map(|plan| plan.transaction())
+    };
+    let said = |strategy| by(upsert(&["k"]), strategy).unwrap().into_iter().map(|(_, sql)| sql).collect::<Vec<_>>();
+    assert_eq!(
+        said(MergeStrategy::DeleteInsert),
+        [
+            "LOCK TABLE \"s\".\"t\"",
+            "DELETE FROM \"s\".\"t\" USING \"stage\" WHERE \"t\".\"k\" = \"stage\".\"k\"",
+            "INSERT INTO \"s\".\"t\" (\"k\", \"l\", \"v\") SELECT \"stage\".\"k\", \"stage\".\"l\", \"stage\".\"v\" FROM \"stage\"",
+        ]
+    );
+    assert_eq!(
+        said(MergeStrategy::Merge)[1],
+        "MERGE INTO \"s\".\"t\" USING \"stage\" ON \"t\".\"k\" = \"stage\".\"k\" WHEN MATCHED THEN UPDATE SET \
+         \"l\" = \"stage\".\"l\", \"v\" = \"stage\".\"v\" WHEN NOT MATCHED THEN INSERT (\"k\", \"l\", \"v\") VALUES \
+         (\"stage\".\"k\", \"stage\".\"l\", \"stage\".\"v\")"
+    );
+    for (request, strategy) in [
+        (upsert(&["k"]).with_insert_unmatched(false), MergeStrategy::Merge),
+        (upsert(&["k"]).with_when_matched(WhenMatched::Keep), MergeStrategy::Merge),
+        (upsert(&["k"]).with_delete_unmatched_by_source(true), MergeStrategy::Merge),
+        (upsert(&["k"]).with_delete_unmatched_by_source(true), MergeStrategy::DeleteInsert),
+        (upsert(&["k"]).with_when_matched(WhenMatched::Delete), MergeStrategy::DeleteInsert),
+        (upsert(&["k"]).with_insert_unmatched(false), MergeStrategy::DeleteInsert),
+    ] {
+        let error = by(request, strategy).unwrap_err();
+        assert_eq!(
+            (error.kind(), error.context("strategy")),
+            (ErrorKind::Unsupported, Some(&*format!("{strategy:?}")))
+        );
+    }
+    // A column that does not come would be lost with the row.
+    let wish = Wish::of(upsert(&["k"]), MergeStrategy::DeleteInsert).0;
+    let error = Plan::new(&wish, &target("t", &["k", "v"]), &schema(&["k"]), "stage").unwrap_err();
+    assert_eq!((error.kind(), error.context("column")), (ErrorKind::Unsupported, Some("v")));
+}
+
+#[test]
+fn the_greatest_of_the_rows_of_a_key_is_picked_and_nulls_are_the_least() {
+    let plan = self::plan(upsert(&["k", "l"]).with_duplicates(Duplicates::KeepGreatest("V".to_owned()))).unwrap();
+    assert_eq!(plan.filled(), "\"stage_all\"");
+    assert_eq!(
+        plan.pick().unwrap(),
+        "CREATE TEMP TABLE \"stage\" AS SELECT \"k\", \"l\", \"v\" FROM (SELECT \"k\", \"l\", \"v\", ROW_NUMBER() OVER \
+         (PARTITION BY \"k\", \"l\" ORDER BY \"v\" DESC NULLS LAST) AS \"twinhouse_rank\" FROM \"stage_all\") AS \"ranked\" \
+         WHERE \"twinhouse_rank\" = 1 OR \"k\" IS NULL OR \"l\" IS NULL"
+    );
+    assert_eq!(plan.drop_stage(), "DROP TABLE \"stage\", \"stage_all\"");
+    let error = self::plan(upsert(&["k"]).with_duplicates(Duplicates::KeepGreatest("nope".to_owned()))).unwrap_err();
+    assert_eq!((error.kind(), error.context("column")), (ErrorKind::InvalidInput, Some("nope")));
 }
 
 type Mishaps = Arc<Mutex<VecDeque<(&'static str, Say)>>>;
@@ -224,11 +293,13 @@ fn rows() -> MergeSource {
 }
 
 async fn run(cluster: &Cluster, source: MergeSource) -> Result<MergeReport> {
-    merge(cluster, &can(), MergeRequest::upsert(TableRef::new("orders"), source, ["ID"])).await
+    merge(cluster, &can(), MergeRequest::upsert(TableRef::new("orders"), source, ["ID"]), MergeStrategy::default())
+        .await
 }
 
 fn verbs(log: &Log) -> Vec<String> {
-    let of_catalogue = |line: &String| line.contains("svv_") || line.contains("current_database");
+    let of_catalogue =
+        |line: &String| ["svv_", "current_database", "stv_slices"].iter().any(|word| line.contains(word));
     let word = |line: String| line.split(' ').nth(1).unwrap_or_default().to_owned();
     log.all().into_iter().filter(|line| !of_catalogue(line)).map(word).collect()
 }
@@ -351,9 +422,12 @@ async fn files_that_the_server_refuses_are_named() {
 async fn wishes_are_checked_before_anything_is_sent() {
     let (cluster, log, _) = start(&[]);
     let request = MergeRequest::upsert(TableRef::new("orders"), rows(), Vec::<String>::new());
-    assert_eq!(merge(&cluster, &can(), request).await.unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert_eq!(
+        merge(&cluster, &can(), request, MergeStrategy::default()).await.unwrap_err().kind(),
+        ErrorKind::InvalidInput
+    );
     let request = MergeRequest::upsert(TableRef::new("orders"), rows(), ["id"]);
-    let error = merge(&cluster, &Capabilities::NONE, request).await.unwrap_err();
+    let error = merge(&cluster, &Capabilities::NONE, request, MergeStrategy::default()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert!(log.all().is_empty());
 }

@@ -7,7 +7,7 @@ use twinhouse_core::ErrorKind;
 use twinhouse_warehouse_api::{TableFilter, TableKind, TableRef};
 
 use super::{
-    Here, Limit,
+    Carrier, Here, Limit,
     describe::{best, column, describe, find, kind},
     elements,
     list::{list, page},
@@ -64,11 +64,15 @@ fn lengths_are_kept_and_what_is_only_read_as_text_cannot_be_loaded() {
     assert_eq!(limit("character varying", None), Some(Limit::Varchar(65_535)));
     assert_eq!(limit("character varying", Some(-1)), Some(Limit::Varchar(65_535)));
     assert_eq!(limit("integer", None), None);
-    for text in ["super", "geometry", "hllsketch", "time with time zone", "interval day to second", "numeric"] {
-        assert!(!Native::of(text, None, None, None).is_loadable(), "{text}");
+    let carrier = |text: &str| Native::of(text, None, None, None).carrier();
+    for text in ["geometry", "hllsketch", "interval day to second", "numeric"] {
+        assert_eq!(carrier(text), Carrier::None, "{text}");
+    }
+    for text in ["super", "time", "time with time zone"] {
+        assert_eq!(carrier(text), Carrier::Lines, "{text}");
     }
     for text in ["bigint", "character varying", "numeric(4,2)", "timestamp with time zone", "varbyte"] {
-        assert!(Native::of(text, None, None, None).is_loadable(), "{text}");
+        assert_eq!(carrier(text), Carrier::Columns, "{text}");
     }
 }
 

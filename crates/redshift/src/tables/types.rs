@@ -32,6 +32,16 @@ enum Family {
     Foreign,
 }
 
+/// A kind of file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carrier {
+    /// Parquet.
+    Columns,
+    /// CSV.
+    Lines,
+    None,
+}
+
 /// How many bytes a value may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Limit {
@@ -93,9 +103,19 @@ impl Native {
         self.kind.data_type()
     }
 
-    /// Whether a file can hold its values as what they are: `super` and others like it are read as text but are none.
-    pub(crate) fn is_loadable(&self) -> bool {
-        self.family != Family::Foreign
+    /// What kind of file holds its values as what they are. Some are read as text but are none.
+    pub(crate) fn carrier(&self) -> Carrier {
+        match (self.family, self.name.as_str()) {
+            // The server reads the text of these, and no Parquet type.
+            (_, "super" | "time" | "timetz") => Carrier::Lines,
+            (Family::Foreign, _) => Carrier::None,
+            _ => Carrier::Columns,
+        }
+    }
+
+    /// Whether its values are JSON documents.
+    pub(crate) fn is_json(&self) -> bool {
+        self.name == "super"
     }
 
     pub(crate) fn limit(&self) -> Option<Limit> {

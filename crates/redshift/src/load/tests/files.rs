@@ -24,7 +24,7 @@ use twinhouse_warehouse_api::{BatchStream, Fit, Progress, TableRef};
 use super::{batch, request, schema, server::Server, start};
 use crate::{
     cluster::Cluster,
-    load::{Limits, Place, Rows, load, parquet::Splitter, stage},
+    load::{Format, Limits, Place, Rows, load, split::Splitter, stage},
     staging::Staging,
     tables::describe,
 };
@@ -49,7 +49,7 @@ async fn progress_only_grows_and_ends_with_the_report() {
 async fn rows_of(cluster: &Cluster, batches: BatchStream) -> Rows {
     let table = describe(cluster, &TableRef::new("orders")).await.unwrap();
     let fit = Fit::plan(&table.info, batches.schema()).unwrap();
-    Rows { limits: Limits::of(&table, fit.schema()), fit, batches }
+    Rows { limits: Limits::of(&table, fit.schema()), fit, batches, format: Format::Parquet, slices: 1 }
 }
 
 #[tokio::test]
@@ -130,7 +130,7 @@ fn large_values_do_not_carry_a_file_far_beyond_its_size() {
         })
         .collect();
     let batch = RecordBatch::try_new(schema.clone(), vec![Arc::new(StringArray::from(text))]).unwrap();
-    let mut splitter = Splitter::new(schema, 200_000);
+    let mut splitter = Splitter::new(schema, Format::Parquet, 200_000);
     splitter.feed(batch);
     let mut files = Vec::new();
     while let Some(file) = splitter.next().unwrap() {

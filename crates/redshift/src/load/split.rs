@@ -1,14 +1,16 @@
-//! Splits rows into Parquet files of about one size.
+//! Splits rows into files of about one size.
 
-use ::parquet::{
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use bytes::Bytes;
+use parquet::{
     arrow::{ArrowWriter, arrow_writer::ArrowWriterOptions},
     basic::Compression,
     errors::ParquetError,
     file::properties::WriterProperties,
 };
-use arrow::{array::RecordBatch, datatypes::SchemaRef};
-use bytes::Bytes;
 use twinhouse_core::{Error, ErrorKind, Result};
+
+use super::{csv, upload::Format};
 
 /// Rows are written in steps of at most this many; files end between steps.
 const STEP: usize = 1024;
@@ -25,10 +27,17 @@ pub(super) struct File {
 /// Turns rows into files. What was fed is held until it is written, what is written until its file is full.
 pub(super) struct Splitter {
     schema: SchemaRef,
+    format: Format,
     target: usize,
     fed: Option<Fed>,
-    writer: Option<ArrowWriter<Vec<u8>>>,
+    writer: Option<Writer>,
     rows: u64,
+}
+
+/// A file that is being written.
+enum Writer {
+    Parquet(Box<ArrowWriter<Vec<u8>>>),
+    Csv(Vec<u8>),
 }
 
 /// Rows of which some are written.
@@ -39,8 +48,13 @@ struct Fed {
 }
 
 impl Splitter {
-    pub(super) fn new(schema: SchemaRef, target: usize) -> Self {
-        Self { schema, target: target.clamp(1, LARGEST), fed: None, writer: None, rows: 0 }
+    pub(super) fn new(schema: SchemaRef, format: Format, target: usize) -> Self {
+        Self { schema, format, target: target.clamp(1, LARGEST), fed: None, writer: None, rows: 0 }
+    }
+
+    /// Whether a file is begun.
+    pub(super) fn is_open(&self) -> bool {
+        self.writer.is_some()
     }
 
     /// Takes rows. The ones before must have been written: [`next`](Self::next) has answered `None`.
@@ -69,18 +83,33 @@ impl Splitter {
     /// The last file, unless there is nothing left.
     pub(super) fn finish(&mut self) -> Result<Option<File>> {
         let Some(writer) = self.writer.take() else { return Ok(None) };
-        let content = writer.into_inner().map_err(failed)?.into();
+        let content = match writer {
+            Writer::Parquet(writer) => writer.into_inner().map_err(failed)?.into(),
+            Writer::Csv(text) => text.into(),
+        };
         Ok(Some(File { rows: std::mem::take(&mut self.rows), content }))
     }
 
     fn write(&mut self, rows: &RecordBatch) -> Result<Option<File>> {
-        let writer = match &mut self.writer {
-            Some(writer) => writer,
-            slot => slot.insert(open(self.schema.clone()).map_err(failed)?),
+        if self.writer.is_none() {
+            self.writer = Some(match self.format {
+                Format::Parquet => Writer::Parquet(Box::new(open(self.schema.clone()).map_err(failed)?)),
+                Format::Csv(_) => Writer::Csv(Vec::new()),
+            });
+        }
+        let size = match (&mut self.writer, &self.format) {
+            (Some(Writer::Parquet(writer)), _) => {
+                writer.write(rows).map_err(failed)?;
+                writer.bytes_written() + writer.in_progress_size()
+            }
+            (Some(Writer::Csv(text)), Format::Csv(json)) => {
+                csv::write(rows, json, text)?;
+                text.len()
+            }
+            _ => 0,
         };
-        writer.write(rows).map_err(failed)?;
         self.rows += rows.num_rows() as u64;
-        if writer.bytes_written() + writer.in_progress_size() < self.target { Ok(None) } else { self.finish() }
+        if size < self.target { Ok(None) } else { self.finish() }
     }
 }
 
