@@ -12,6 +12,8 @@ pub(crate) mod text;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wire_tests;
 
 pub(crate) use control::{Control, Running};
 pub(crate) use driver::{extras, send, submit, submit_plan};

@@ -145,7 +145,8 @@ fn decode(s: &Lexed<'_>, i: usize, edits: &mut Edits) -> Result<(), Report> {
         return Ok(());
     }
     // What can be said again costs nothing and means the same.
-    let plain = (open + 1..commas[0]).all(|k| s.is_name(k) || s.is_sign(k, '.') || s.kind(k) == Some(Kind::Literal));
+    let plain = (open + 1..commas[0])
+        .all(|k| s.is_name(k) || s.is_sign(k, '.') || matches!(s.kind(k), Some(Kind::Literal | Kind::Number)));
     let looked_at = &s.text[s.span(&(open + 1..commas[0]))];
     match plain {
         true => edits.replace(s.span(&(i..commas[0])), "(CASE"),

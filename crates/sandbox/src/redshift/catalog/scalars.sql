@@ -66,6 +66,14 @@ begin
   return case when negative then -value else value end;
 end $$;
 
+-- Numbers: digits of a float are kept, too; half goes away from zero, as the number reads.
+create function pg_catalog.round(value double precision, digits int) returns double precision language sql immutable strict as
+$$ select case when value in ('NaN', 'Infinity', '-Infinity') then value
+     else pg_catalog.round(value::numeric, digits)::double precision end $$;
+create function pg_catalog.trunc(value double precision, digits int) returns double precision language sql immutable strict as
+$$ select case when value in ('NaN', 'Infinity', '-Infinity') then value
+     else pg_catalog.trunc(value::numeric, digits)::double precision end $$;
+
 -- Patterns: all matches are replaced, no match is empty text, and flags are Redshift's.
 create function twinhouse.flags(given text) returns text language plpgsql immutable strict as $$
 begin
