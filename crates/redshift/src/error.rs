@@ -79,6 +79,9 @@ const TABLE: &[Row] = &[
     ("42701", "", ErrorKind::AlreadyExists, PERMANENT),
     ("42710", "", ErrorKind::AlreadyExists, PERMANENT),
     ("42723", "", ErrorKind::AlreadyExists, PERMANENT),
+    // A second cursor, a second prepared statement of one name.
+    ("42P03", "", ErrorKind::AlreadyExists, PERMANENT),
+    ("42P05", "", ErrorKind::AlreadyExists, PERMANENT),
     ("42", "", ErrorKind::Syntax, PERMANENT),
     ("53300", "", ErrorKind::ResourceExhausted, FULL),
     ("53", "", ErrorKind::ResourceExhausted, PERMANENT),
