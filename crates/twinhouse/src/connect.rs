@@ -7,7 +7,18 @@ use twinhouse_warehouse_api::Warehouse;
 /// `sandbox://databricks` and `sandbox://redshift`.
 ///
 /// What the URL leaves out comes from the environment and from profile files. Nothing is sent to Databricks or
-/// Redshift before the first call; a sandbox is started if this process has none yet.
+/// Redshift before the first call, except to Redshift with `pool_min=…` in the URL: then so many connections are opened
+/// first. A sandbox is started if this process has none yet.
+///
+/// ```no_run
+/// # async fn example() -> twinhouse::Result<()> {
+/// // A password; temporary credentials, with the feature `iam`; a secret of Secrets Manager.
+/// twinhouse::connect("redshift://analyst:p%40ss@example.com/sales").await?;
+/// twinhouse::connect("redshift://wg.123456789012.eu-west-1.redshift-serverless.amazonaws.com/dev?auth=iam").await?;
+/// twinhouse::connect("redshift://example.com/dev?auth=secrets-manager&secret=prod/redshift&region=eu-west-1").await?;
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 ///
@@ -24,13 +35,13 @@ pub async fn connect(url: &str) -> Result<Box<dyn Warehouse>> {
         "databricks" => databricks(twinhouse_databricks::DatabricksConfig::from_url(url)?),
         #[cfg(feature = "redshift")]
         // The scheme alone leaves everything to the environment.
-        "redshift" if rest.is_empty() => redshift(twinhouse_redshift::RedshiftBuilder::new().build()?),
+        "redshift" if rest.is_empty() => redshift(twinhouse_redshift::RedshiftBuilder::new().build()?).await,
         #[cfg(feature = "redshift")]
-        "redshift" => redshift(twinhouse_redshift::RedshiftBuilder::from_url(url)?.build()?),
+        "redshift" => redshift(twinhouse_redshift::RedshiftBuilder::from_url(url)?.build()?).await,
         #[cfg(feature = "sandbox")]
         "sandbox" => match rest.trim_end_matches('/') {
             "databricks" => databricks(crate::sandbox::databricks().await?),
-            "redshift" => redshift(crate::sandbox::redshift().await?),
+            "redshift" => redshift(crate::sandbox::redshift().await?).await,
             other => Err(unknown("the sandbox serves `databricks` and `redshift`").with_context("got", other)),
         },
         #[cfg(not(feature = "databricks"))]
@@ -64,8 +75,11 @@ fn databricks(config: twinhouse_databricks::DatabricksConfig) -> Result<Box<dyn 
 }
 
 #[cfg(feature = "redshift")]
-fn redshift(config: twinhouse_redshift::RedshiftConfig) -> Result<Box<dyn Warehouse>> {
+async fn redshift(config: twinhouse_redshift::RedshiftConfig) -> Result<Box<dyn Warehouse>> {
     let warehouse = twinhouse_redshift::RedshiftWarehouse::new(config)?;
+    if warehouse.pool_status().min_size > 0 {
+        warehouse.warm_up().await?;
+    }
     Ok(Box::new(twinhouse_warehouse_api::Traced::new(warehouse)))
 }
 

@@ -113,3 +113,110 @@ fn no_secret_is_printed() {
     let config = builder.build().unwrap();
     assert!(!format!("{config:?} {}", config.explain()).contains("canary"), "{config:?}");
 }
+
+#[test]
+fn a_service_stands_below_the_environment_and_above_the_defaults() {
+    let folder = std::env::temp_dir().join(format!("twinhouse-service-{}", uuid::Uuid::new_v4().simple()));
+    std::fs::create_dir(&folder).unwrap();
+    let (own, shared) = (folder.join("own.conf"), folder.join("pg_service.conf"));
+    std::fs::write(&own, "# mine\n[prod]\nhost=own-host\nport=5440\ndbname=sales\nuser=ann\npassword=canary\n")
+        .unwrap();
+    std::fs::write(&shared, "[prod]\nhost=other\n[shared]\nhost=shared-host\ndbname=d\nuser=u\npassword=p\n").unwrap();
+    let env = Env::from_pairs([
+        ("PGSERVICEFILE", own.to_str().unwrap()),
+        ("PGSYSCONFDIR", folder.to_str().unwrap()),
+        ("PGPORT", "5441"),
+    ]);
+
+    let config = RedshiftBuilder::new().env(env.clone()).service("prod").build().unwrap();
+    assert_eq!((config.host(), config.port(), config.database()), ("own-host", 5441, "sales"));
+    let explained = config.explain().to_string();
+    assert!(explained.contains("profile [prod]") && !explained.contains("canary"), "{explained}");
+    let named = RedshiftBuilder::new().env(env.clone().with("PGSERVICE", "shared")).build().unwrap();
+    assert_eq!(named.host(), "shared-host");
+    let by_url = RedshiftBuilder::from_url("redshift:///?service=shared").unwrap().env(env.clone()).build().unwrap();
+    assert_eq!(by_url.host(), "shared-host");
+
+    let error = RedshiftBuilder::new().env(env).service("missing").build().unwrap_err();
+    assert_eq!((error.kind(), error.context("service")), (ErrorKind::Config, Some("missing")));
+    assert!(error.context("looked in").unwrap().contains("own.conf"), "{error:?}");
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn the_pool_s_limits_are_checked_and_say_where_they_come_from() {
+    let config =
+        from("redshift://u:p@h/d?pool=4&pool_min=4&idle_timeout=90&max_lifetime=1h&drain_timeout=0&keepalive=1m");
+    let pool = config.unwrap().pool;
+    assert_eq!((pool.min, pool.idle, pool.drain), (4, Duration::from_secs(90), Duration::ZERO));
+    assert_eq!((pool.lifetime, pool.keepalive), (Duration::from_secs(3600), Duration::from_secs(60)));
+    for (parameters, setting) in [
+        ("pool=2&pool_min=3", "pool_min"),
+        ("pool_min=few", "pool_min"),
+        ("checkout_timeout=0", "checkout_timeout"),
+        ("connect_timeout=0s", "connect_timeout"),
+        ("idle_timeout=0", "idle_timeout"),
+        ("max_lifetime=never", "max_lifetime"),
+        ("keepalive=0", "keepalive"),
+        ("auth=kerberos", "auth"),
+        ("auto_create=maybe", "auto_create"),
+        ("region=eu/../west", "region"),
+    ] {
+        let error = from(&format!("redshift://u:p@h/d?{parameters}")).unwrap_err();
+        assert_eq!((error.kind(), error.context("setting")), (ErrorKind::Config, Some(setting)), "{parameters}");
+    }
+    let env = Env::from_pairs([("REDSHIFT_IDLE_TIMEOUT", "soon")]);
+    let error = RedshiftBuilder::from_url("redshift://u:p@h/d").unwrap().env(env).build().unwrap_err();
+    assert_eq!(error.context("from"), Some("environment REDSHIFT_IDLE_TIMEOUT"));
+}
+
+#[test]
+fn the_region_is_that_of_the_host_unless_the_program_says_another() {
+    let url = "redshift://u:p@sales.abc.eu-west-1.redshift.amazonaws.com/d";
+    let env = Env::from_pairs([("AWS_REGION", "us-east-2")]);
+    let config = RedshiftBuilder::from_url(url).unwrap().env(env.clone()).build().unwrap();
+    assert_eq!(config.s3.region, "eu-west-1");
+    assert!(config.explain().to_string().contains("name of the host"), "{}", config.explain());
+    let config =
+        RedshiftBuilder::from_url(&format!("{url}?region=ap-south-1")).unwrap().env(env.clone()).build().unwrap();
+    assert_eq!(config.s3.region, "ap-south-1");
+    let config = RedshiftBuilder::from_url("redshift://u:p@h/d").unwrap().env(env).build().unwrap();
+    assert_eq!(config.s3.region, "us-east-2");
+}
+
+#[test]
+fn a_nul_in_a_name_or_password_is_refused_here() {
+    for (url, setting) in [
+        ("redshift://u%00:p@h/d", "user"),
+        ("redshift://u:p%00canary@h/d", "password"),
+        ("redshift://u:p@h/d%00", "database"),
+        ("redshift://u:p@h/d?schema=s%00", "schema"),
+        ("redshift://u:p@h/d?application_name=a%00", "application_name"),
+    ] {
+        let error = from(url).unwrap_err();
+        assert_eq!((error.kind(), error.context("setting")), (ErrorKind::Config, Some(setting)), "{url}");
+        assert!(!format!("{error:?}").contains("canary"));
+    }
+}
+
+#[cfg(feature = "iam")]
+#[test]
+fn no_password_is_asked_for_where_aws_gives_one() {
+    let config = from("redshift://sales.abc.eu-west-1.redshift.amazonaws.com/d?auth=iam").unwrap();
+    assert_eq!(config.credentials.name(), "cluster-credentials-with-iam");
+    let config = from("redshift://ann@sales.abc.eu-west-1.redshift.amazonaws.com/d?auth=iam").unwrap();
+    assert_eq!(config.credentials.name(), "cluster-credentials");
+    let config = from("redshift://wg.1.eu-west-1.redshift-serverless.amazonaws.com/d?auth=iam").unwrap();
+    assert_eq!(config.credentials.name(), "serverless");
+    let error = from("redshift://h/d?auth=secrets-manager").unwrap_err();
+    assert_eq!(error.context("setting"), Some("secret"));
+    let error = from("redshift://h/d?auth=iam&credential_duration=60").unwrap_err();
+    assert_eq!(error.context("setting"), Some("credential_duration"));
+}
+
+#[cfg(not(feature = "iam"))]
+#[test]
+fn credentials_from_aws_are_refused_by_name_where_the_feature_is_off() {
+    let error = from("redshift://sales.abc.eu-west-1.redshift.amazonaws.com/d?auth=iam").unwrap_err();
+    assert_eq!((error.kind(), error.context("feature")), (ErrorKind::Unsupported, Some("iam")));
+}

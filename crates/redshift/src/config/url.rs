@@ -20,9 +20,15 @@ const PARAMETERS: &str = "sslmode, sslrootcert, staging, iam_role, schema, regio
 /// Reads a URL; `origin` says in messages where it came from. No message holds any part of its value.
 pub(super) fn read(text: &str, origin: &str) -> Result<RedshiftBuilder> {
     let bad = |setting: &str, wish: &str| Error::bad_setting(setting, origin, wish);
-    let url = Url::parse(text).ok().filter(|url| url.scheme() == "redshift" && url.has_host()).ok_or_else(|| {
-        bad("url", "of the form redshift://user:password@host:5439/database, with special characters percent-encoded")
-    })?;
+    let url = Url::parse(text)
+        .ok()
+        .filter(|url| url.scheme() == "redshift" && (url.has_host() || text.starts_with("redshift:///")))
+        .ok_or_else(|| {
+            bad(
+                "url",
+                "of the form redshift://user:password@host:5439/database, with special characters percent-encoded",
+            )
+        })?;
     let decoded = |setting: &str, part: &str| {
         percent_decode_str(part)
             .decode_utf8()

@@ -6,6 +6,8 @@ mod meter;
 mod pool;
 pub(crate) mod session;
 mod sessions;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use checkout::Checkout;
 pub(crate) use meter::{Life, Meter, Reason};

@@ -29,6 +29,13 @@ pub(crate) type BackendKey = (i32, i32);
 
 /// Sends the start-up message, proves who we are and waits until the server is ready.
 pub(crate) async fn log_in(connection: &mut Connection, login: &Login<'_>) -> Result<BackendKey> {
+    for (part, text) in [("user", login.user), ("password", login.password.expose()), ("database", login.database)] {
+        if text.contains('\0') {
+            return Err(Error::new(ErrorKind::Config, "what is needed to log in must not hold a NUL")
+                .with_fault(Fault::PERMANENT)
+                .with_context("part", part));
+        }
+    }
     // Redshift refuses start-up settings that other servers take, so nothing goes here that can be SET later.
     let mut parameters = vec![("client_encoding", "UTF8"), ("user", login.user), ("database", login.database)];
     parameters.extend(login.application.map(|name| ("application_name", name)));

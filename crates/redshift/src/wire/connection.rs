@@ -127,13 +127,13 @@ impl Connection {
         self.server_version.as_deref()
     }
 
-    /// What the server said beside its answers since the last look.
     /// Has this function hear every notice from now on.
     pub(crate) fn told_to(mut self, handler: Option<NoticeHandler>) -> Self {
         self.hears = handler;
         self
     }
 
+    /// What the server said beside its answers since the last look.
     pub(crate) fn take_notices(&mut self) -> Vec<Notice> {
         self.notices.drain(..).collect()
     }
