@@ -110,7 +110,7 @@ impl Definition {
     }
 
     pub(super) fn gives_rows(&self) -> bool {
-        self.words.verb() == "SELECT" || self.schema.get().is_some()
+        matches!(self.words.verb(), "SELECT" | "WITH")
     }
 }
 

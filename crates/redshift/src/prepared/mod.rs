@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use futures::StreamExt as _;
-use twinhouse_core::Result;
+use twinhouse_core::{Error, ErrorKind, Result};
 use twinhouse_warehouse_api::{BatchStream, CallOptions, Intent, Params, StatementRequest};
 
 pub(crate) use self::{definition::Definition, kept::Kept};
@@ -123,7 +123,8 @@ impl PreparedStatement {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](twinhouse_core::ErrorKind::InvalidInput) if values and markers do not agree, and whatever
+    /// [`ErrorKind::InvalidInput`](twinhouse_core::ErrorKind::InvalidInput) if values and markers do not agree, or the
+    /// statement changes rows: that is for [`execute`](Self::execute), which never repeats what may have been done. Whatever
     /// the statement fails with.
     ///
     /// # Cancellation
@@ -131,6 +132,9 @@ impl PreparedStatement {
     /// Dropping the future, or the stream before its end, cancels the statement on the server.
     pub async fn query(&self, params: Params) -> Result<BatchStream> {
         let plan = self.definition.plan(&params)?;
+        if !self.definition.gives_rows() {
+            return Err(Error::new(ErrorKind::InvalidInput, "the statement changes rows: use `execute`"));
+        }
         statement::submit_plan(self.cluster.clone(), plan, self.request(Intent::Read)).await?.stream().await
     }
 

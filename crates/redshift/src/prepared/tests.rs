@@ -142,6 +142,15 @@ async fn a_batch_is_all_or_nothing_and_says_which_set_failed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_write_is_not_sent_as_a_query_that_may_be_repeated() {
+    let log = Log::default();
+    let (warehouse, _) = warehouse(&log, 1);
+    let update = warehouse.prepare("update t set a = :a", &[]).await.unwrap();
+    assert_eq!(update.query(value("x")).await.unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert_eq!(log.count(" B "), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_let_go_is_closed_by_the_next_who_prepares_there() {
     let log = Log::default();
     let (warehouse, _) = warehouse(&log, 1);
