@@ -156,6 +156,10 @@ impl Fixture for OnRedshift {
         Some(found.n > 0)
     }
 
+    fn unload_prefix(&self) -> Option<String> {
+        Some(known(async |sandbox| Ok(format!("s3://{}/unloads", sandbox.s3().bucket))))
+    }
+
     /// PostgreSQL's own limit; Redshift has 127.
     fn longest_name(&self) -> Option<usize> {
         Some(63)
