@@ -37,6 +37,7 @@ pub(crate) async fn run(options: SandboxOptions) -> Result<()> {
     println!("  Databricks workspace  {}", sandbox.databricks().await?.url);
     let redshift = sandbox.redshift().await?;
     println!("  Redshift cluster      {}:{}", redshift.host, redshift.port);
+    println!("  AWS around it         {}", sandbox.aws().await?.endpoint);
     println!("  S3                    {}", sandbox.s3().endpoint);
     println!("\nFor any client:\n");
     for (name, value) in &variables {

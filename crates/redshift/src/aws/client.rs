@@ -14,6 +14,7 @@ use twinhouse_core::{
     http::{Body, HeaderName, HeaderValue, Http, Request, Url, header},
     resilience::{Operation, Policy},
 };
+use url::form_urlencoded;
 
 use super::{Identity, error};
 
@@ -83,8 +84,7 @@ impl AwsClient {
 
     /// The same as a form, answered in XML.
     pub(crate) async fn form<T: DeserializeOwned>(&self, name: &'static str, input: &[(&str, &str)]) -> Result<T> {
-        let body = Url::parse_with_params("form:", input).map_err(|_| strange())?;
-        let body = body.query().unwrap_or_default().to_owned();
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(input).finish();
         let answer = self.call(name, "application/x-www-form-urlencoded; charset=utf-8", None, body).await?;
         quick_xml::de::from_str(&answer).map_err(|_| strange())
     }
