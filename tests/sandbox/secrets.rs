@@ -11,9 +11,9 @@ use arrow::{
 };
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use tracing_subscriber::fmt::MakeWriter;
-use twinhouse_core::{Error, Report, Secret};
+use twinhouse_core::{Error, Report, Secret, config::Env};
 use twinhouse_databricks::DatabricksWarehouse;
-use twinhouse_redshift::RedshiftWarehouse;
+use twinhouse_redshift::{Auth, RedshiftBuilder, RedshiftWarehouse};
 use twinhouse_sandbox::{Sandbox, SandboxOptions};
 use twinhouse_testkit::conformance::Scratch;
 use twinhouse_warehouse_api::{
@@ -211,4 +211,46 @@ fn nothing_of_redshift_prints_a_secret() {
         assert!(!paper.read().contains(&secret_key), "the key of the staging place is printed");
     });
     assert_clean(&printed, &[PASSWORD, PASSWORD_IN_A_URL]);
+}
+
+/// What every temporary password of the sandbox ends in, as it is and in a URL or XML.
+const ISSUED: [&str; 3] = ["+/$=%&'@:", "%2B%2F%24", "+/$=%&amp;"];
+
+#[test]
+fn nothing_of_logins_from_aws_prints_a_secret() {
+    let printed = on_paper(async |paper| {
+        let sandbox = Sandbox::start(options()).await.expect("a sandbox");
+        let (access, s3) = (sandbox.redshift().await.expect("a cluster"), sandbox.s3());
+        let aws = sandbox.aws().await.expect("AWS");
+        for auth in [Auth::Iam, Auth::ClusterCredentials, Auth::Serverless, Auth::SecretsManager] {
+            let settings = || {
+                RedshiftBuilder::new()
+                    .env(Env::empty())
+                    .host(&access.host)
+                    .port(access.port)
+                    .database(&access.database)
+                    .root_certificate(&access.ca_file)
+                    .auth(auth)
+                    .user(&access.user)
+                    .secret(&aws.secret_name)
+                    .cluster_identifier(&aws.cluster_identifier)
+                    .workgroup(&aws.workgroup)
+                    .aws_endpoint(&aws.endpoint)
+                    .region(&s3.region)
+                    .s3_keys(s3.access_key.as_str(), s3.secret_key.clone(), None)
+            };
+            let config = settings().build().expect("settings");
+            paper.print(&format!("{:?} {config:?} {}", settings(), config.explain()));
+            let warehouse = RedshiftWarehouse::new(config).expect("a client");
+            warehouse.execute("select 1").await.unwrap_or_else(|error| panic!("{auth}: {error:?}"));
+            paper.print(&format!("{warehouse:?} {:?}", warehouse.health().await.expect("it is well")));
+            warehouse.close().await.expect("a close");
+            let wrong = settings().s3_keys(s3.access_key.as_str(), "canary-aws-key-5eC3eT", None).build();
+            let wrong = RedshiftWarehouse::new(wrong.expect("settings")).expect("a client");
+            paper.error(&wrong.execute("select 1").await.expect_err("a wrong key"));
+        }
+        let secret_key = s3.secret_key.expose();
+        assert!(!paper.read().contains(secret_key), "the key of AWS is printed");
+    });
+    assert_clean(&printed, &[PASSWORD, "canary-aws-key-5eC3eT", ISSUED[0], ISSUED[1], ISSUED[2], "Signature="]);
 }
