@@ -148,6 +148,7 @@ impl Redshift {
             databases: vec![DATABASE.to_owned()],
             tls: Arc::clone(&ground.tls.server),
             require_ssl: ground.options.require_ssl,
+            serverless: ground.options.serverless,
             storage: Arc::new(FileStorage::new(ground.folder.join("s3"))),
             grant: Grant {
                 role: ground.s3.iam_role.clone(),

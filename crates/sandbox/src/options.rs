@@ -49,6 +49,7 @@ pub struct SandboxOptions {
     pub(crate) password: Option<Secret>,
     pub(crate) client: Option<(String, Secret)>,
     pub(crate) require_ssl: bool,
+    pub(crate) serverless: bool,
     pub(crate) link_lifetime: Duration,
     pub(crate) chunk_rows: Option<usize>,
     pub(crate) without: Vec<Quirk>,
@@ -69,6 +70,7 @@ impl Default for SandboxOptions {
             password: None,
             client: None,
             require_ssl: true,
+            serverless: false,
             // The service gives links about 15 minutes.
             link_lifetime: Duration::from_secs(15 * 60),
             chunk_rows: None,
@@ -156,6 +158,13 @@ impl SandboxOptions {
     #[must_use]
     pub fn with_require_ssl(mut self, require: bool) -> Self {
         self.require_ssl = require;
+        self
+    }
+
+    /// Whether the Redshift front is a serverless workgroup: no `STL_`, `STV_` and `SVL_` views. Off by default: a cluster.
+    #[must_use]
+    pub fn with_serverless(mut self, serverless: bool) -> Self {
+        self.serverless = serverless;
         self
     }
 

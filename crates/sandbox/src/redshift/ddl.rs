@@ -326,6 +326,9 @@ fn attributes(s: &Lexed<'_>, mut at: usize, layout: &mut Value, edits: &mut Edit
         } else if s.is(at, "distkey") {
             layout["distkey"] = json!(s.name(at + 2));
         } else if s.is_sign(end - 1, ')') {
+            if s.is(at, "interleaved") {
+                layout["interleaved"] = json!(true);
+            }
             for i in at..end {
                 if s.is_name(i) && !s.is_any(i, &["sortkey", "compound", "interleaved"])
                     || s.kind(i) == Some(Kind::Quoted)

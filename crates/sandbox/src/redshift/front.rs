@@ -56,6 +56,8 @@ pub(crate) struct FrontConfig {
     pub(crate) tls: Arc<rustls::ServerConfig>,
     /// Connections without TLS are refused.
     pub(crate) require_ssl: bool,
+    /// A serverless workgroup instead of a cluster.
+    pub(crate) serverless: bool,
     pub(crate) storage: Arc<dyn Storage>,
     /// Who may read and write the storage.
     pub(crate) grant: Grant,
@@ -82,6 +84,7 @@ pub(super) struct Shared {
     pub(super) databases: Vec<String>,
     pub(super) tls: Arc<rustls::ServerConfig>,
     pub(super) require_ssl: bool,
+    pub(super) serverless: bool,
     pub(super) storage: Arc<dyn Storage>,
     pub(super) grant: Grant,
     pub(super) faults: Faults,
@@ -119,11 +122,12 @@ impl Front {
             databases: config.databases,
             tls: config.tls,
             require_ssl: config.require_ssl,
+            serverless: config.serverless,
             storage: config.storage,
             grant: config.grant,
             faults: config.faults,
             record: Arc::default(),
-            views: Views::default(),
+            views: Views::new(config.serverless),
             sessions: Mutex::default(),
         });
         let shutdown = config.shutdown.child_token();

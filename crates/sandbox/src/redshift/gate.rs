@@ -64,6 +64,12 @@ fn by_command(s: &Lexed<'_>) -> Option<Report> {
         "discard" | "do" | "reindex" | "cluster" | "checkpoint" | "load" | "security" | "import" | "reassign"
         | "table" | "values" | "move" => Some(near(s, 0)),
         "create" | "alter" | "drop" => of_object(s, &command),
+        "explain"
+            if s.is_any(1, &["analyze", "analyse"]) || (s.is_sign(1, '(') && !s.is_any(2, &["select", "with"])) =>
+        {
+            Some(near(s, 1))
+        }
+        "explain" if s.is(1, "verbose") => Some(Report::not_in_sandbox("EXPLAIN VERBOSE")),
         "copy" => of_copy(s),
         "merge" => of_merge(s),
         _ => None,
@@ -81,6 +87,9 @@ fn of_object(s: &Lexed<'_>, command: &dyn Fn() -> Report) -> Option<Report> {
     if s.is_any(i, ABSENT_HERE) {
         return Some(Report::not_in_sandbox(&format!("{} {}", s.raw(0).to_uppercase(), s.raw(i).to_uppercase())));
     }
+    if s.is(i, "view") && s.are(s.len().saturating_sub(4), &["with", "no", "schema", "binding"]) {
+        return Some(Report::not_in_sandbox("WITH NO SCHEMA BINDING"));
+    }
     if s.is(0, "alter") && s.is(i, "table") {
         return of_alter_table(s, i + 1);
     }
@@ -89,9 +98,6 @@ fn of_object(s: &Lexed<'_>, command: &dyn Fn() -> Report) -> Option<Report> {
 
 fn of_alter_table(s: &Lexed<'_>, at: usize) -> Option<Report> {
     let verb = s.after_name(at + if s.are(at, &["if", "exists"]) { 2 } else { 0 });
-    if s.is(verb, "append") {
-        return Some(Report::not_in_sandbox("ALTER TABLE APPEND"));
-    }
     let layout = ["distkey", "sortkey", "diststyle", "encode", "compound", "interleaved"];
     if s.is(verb, "alter") && s.is_any(verb + 1, &layout) {
         return Some(Report::not_in_sandbox(&format!("ALTER TABLE ALTER {}", s.raw(verb + 1).to_uppercase())));
@@ -128,6 +134,19 @@ fn of_alter_table(s: &Lexed<'_>, at: usize) -> Option<Report> {
         );
     }
     None
+}
+
+/// A serverless workgroup keeps the views of clusters from everybody.
+pub(super) fn refuse_provisioned_views(s: &Lexed<'_>) -> Result<(), Report> {
+    const BEGIN: &[&str] = &["stl_", "stv_", "svl_", "svcs_"];
+    let hidden = |i: &usize| {
+        let name = s.name(*i).to_ascii_lowercase();
+        s.is_name(*i) && BEGIN.iter().any(|begin| name.starts_with(begin)) && !s.is_sign(*i + 1, '(')
+    };
+    match (0..s.len()).find(hidden) {
+        Some(i) => Err(Report::error("42501", format!("permission denied for relation {}", s.name(i)))),
+        None => Ok(()),
+    }
 }
 
 /// True for `ALTER TABLE … ALTER COLUMN … TYPE`.
@@ -321,6 +340,8 @@ mod tests {
             ("ROLLBACK TO a", "0A000"),
             ("rollback to savepoint a", "0A000"),
             ("release savepoint a", "0A000"),
+            ("explain analyze select 1", "42601"),
+            ("explain (format json) select 1", "42601"),
             ("listen x", "0A000"),
             ("unlisten *", "0A000"),
             ("discard all", "42601"),
@@ -338,6 +359,7 @@ mod tests {
             ("create user u password 'p'", "0A000"),
             ("create database d", "0A000"),
             ("create external schema s from data catalog", "0A000"),
+            ("create view v as select 1 as a with no schema binding", "0A000"),
             ("select 1 where 1 is distinct from 2", "42601"),
             ("select distinct on (a) a from t", "0A000"),
             ("select array[1, 2]", "42601"),
@@ -387,6 +409,7 @@ mod tests {
             "create temp table x (like t)",
             "create table t (a int, b decimal(10, 2))",
             "lock t",
+            "explain (select 1)",
             "vacuum",
         ] {
             assert_eq!(code(sql), None, "{sql}");

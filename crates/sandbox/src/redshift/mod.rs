@@ -13,6 +13,7 @@ mod gate;
 mod lexer;
 mod logins;
 mod membership;
+mod plan;
 mod record;
 mod relay;
 mod report;
@@ -26,6 +27,7 @@ mod storage;
 #[cfg(test)]
 mod tests;
 mod unload;
+mod upkeep;
 mod views;
 mod wire;
 

@@ -239,7 +239,7 @@ impl State {
             b'N' => {
                 let report = Report::parse(body);
                 // Deprecation of what the service considers normal is not for its clients.
-                show = report.severity != "LOG" && report.severity != "DEBUG";
+                show = report.is_shown();
                 report.put(&mut changed);
             }
             b'S' => show = parameter_is_shown(body),

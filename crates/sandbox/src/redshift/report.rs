@@ -115,6 +115,11 @@ impl Report {
         Self::internal("could not complete because of conflict with concurrent transaction")
     }
 
+    /// Whether a notice is for the service's clients: neither the engine's log nor what it says of its own catalog.
+    pub(super) fn is_shown(&self) -> bool {
+        self.severity != "LOG" && self.severity != "DEBUG" && !self.message.contains(" --- only superuser")
+    }
+
     pub(super) fn put(&self, out: &mut BytesMut) {
         let tag = if matches!(self.severity.as_str(), "ERROR" | "FATAL" | "PANIC") { b'E' } else { b'N' };
         put(out, tag, |out| {

@@ -2,8 +2,12 @@
 
 use bytes::{BufMut as _, BytesMut};
 
-use super::wire::{Body, put};
+use super::{
+    plan,
+    wire::{Body, put},
+};
 
+const TEXT: u32 = 25;
 pub(super) const NUMERIC: u32 = 1700;
 pub(super) const SUPER: u32 = 4000;
 pub(super) const VARBYTE: u32 = 6551;
@@ -49,6 +53,7 @@ impl Shape {
                     each => each.get(i).copied().unwrap_or_default(),
                 };
                 match (column.oid, format) {
+                    (TEXT, _) if column.name == plan::COLUMN => Change::Plan,
                     (NUMERIC, 1) => Change::BinaryNumeric(Size::of(column.modifier)),
                     (SUPER, 0) => Change::Compact,
                     (VARBYTE, 0) => Change::BareHex,
@@ -70,6 +75,8 @@ pub(super) enum Change {
     Compact,
     /// Hex digits without `\x`.
     BareHex,
+    /// A line of a plan.
+    Plan,
 }
 
 /// Precision and scale of a NUMERIC.
@@ -101,6 +108,7 @@ pub(super) fn put_row(out: &mut BytesMut, body: &[u8], changes: &[Change]) {
                 Change::None => put_value(out, value),
                 Change::BinaryNumeric(size) => put_value(out, &binary_numeric(value, size)),
                 Change::Compact => put_value(out, &compact(value)),
+                Change::Plan => put_value(out, plan::line(&String::from_utf8_lossy(value)).as_bytes()),
                 Change::BareHex => put_value(out, value.strip_prefix(b"\\x").unwrap_or(value)),
             }
         }

@@ -12,12 +12,15 @@ use super::{
     rewrite::{self, LastIds},
     settings::{self, Change},
     unload::UnloadStatement,
+    upkeep,
 };
 
 /// What an analysis has to know of the session.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Session {
     pub(super) case_sensitive: bool,
+    /// The views of provisioned clusters are refused.
+    pub(super) serverless: bool,
     pub(super) ids: LastIds,
 }
 
@@ -126,7 +129,7 @@ impl Analysis {
     pub(super) fn not_alone(&self, in_transaction: bool) -> Option<Report> {
         let alone = self.statements.iter().any(|statement| statement.alone);
         (alone && (in_transaction || self.statements.len() > 1))
-            .then(|| Report::error("25001", "ALTER TABLE ALTER COLUMN cannot run inside a transaction block"))
+            .then(|| Report::error("25001", "ALTER TABLE of this kind cannot run inside a transaction block"))
     }
 
     /// True if the engine can run the text as it is.
@@ -169,7 +172,7 @@ fn one(all: &Lexed<'_>, range: Range<usize>, session: &Session, whole: &mut Edit
         source: all.text[span.clone()].to_owned(),
         sql: String::new(),
         change: None,
-        alone: gate::resizes(&s),
+        alone: gate::resizes(&s) || upkeep::appends(&s),
         reads_record: reads_record(&s),
     };
     let mut edits = Edits::default();
@@ -190,6 +193,9 @@ fn rewritten(s: &Lexed<'_>, session: &Session, edits: &mut Edits) -> Result<(Act
     if let Some(report) = gate::refusal(s) {
         return Err(report);
     }
+    if session.serverless {
+        gate::refuse_provisioned_views(s)?;
+    }
     if s.is(0, "copy") {
         return CopyStatement::parse(s).map(|copy| (Action::Copy(Box::new(copy)), None));
     }
@@ -201,6 +207,7 @@ fn rewritten(s: &Lexed<'_>, session: &Session, edits: &mut Edits) -> Result<(Act
     }
     let change = settings::rewrite(s, edits)?;
     ddl::rewrite(s, edits)?;
+    upkeep::rewrite(s, edits)?;
     rewrite::expressions(s, &session.ids, edits)?;
     if s.is(0, "cancel") {
         let message = if s.len() > 2 { s.len() - 1 } else { s.len() };

@@ -15,8 +15,11 @@ use super::{
 use crate::postgres::PostgresAddress;
 
 /// What each database's views have been told.
-#[derive(Debug, Default)]
-pub(super) struct Views(Mutex<HashMap<String, Arc<tokio::sync::Mutex<Told>>>>);
+#[derive(Debug)]
+pub(super) struct Views {
+    serverless: bool,
+    databases: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Told>>>>,
+}
 
 #[derive(Default)]
 struct Told {
@@ -26,14 +29,18 @@ struct Told {
 }
 
 impl Views {
+    pub(super) fn new(serverless: bool) -> Self {
+        Self { serverless, databases: Mutex::default() }
+    }
+
     /// Tells the views of a database what has changed since the last time.
     pub(super) async fn fill(&self, postgres: &PostgresAddress, record: &Record, database: &str) -> Result<()> {
         let told = {
-            let mut databases = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut databases = self.databases.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(databases.entry(database.to_owned()).or_default())
         };
         let mut told = told.lock().await;
-        let outcome = told.tell(postgres, record, database).await;
+        let outcome = told.tell(postgres, record, database, self.serverless).await;
         if outcome.is_err() {
             // Perhaps it was written, perhaps not: next time all of it is.
             *told = Told::default();
@@ -43,7 +50,13 @@ impl Views {
 }
 
 impl Told {
-    async fn tell(&mut self, postgres: &PostgresAddress, record: &Record, database: &str) -> Result<()> {
+    async fn tell(
+        &mut self,
+        postgres: &PostgresAddress,
+        record: &Record,
+        database: &str,
+        serverless: bool,
+    ) -> Result<()> {
         let client = match &mut self.client {
             Some(client) if !client.is_closed() => client,
             empty => {
@@ -56,7 +69,10 @@ impl Told {
         let (version, changes) = record.changes(self.version);
         let text = serde_json::to_string(&changes)
             .map_err(|error| Error::new(ErrorKind::Internal, "the record cannot be written down").with_source(error))?;
-        client.execute("select twinhouse.write_record($1::text::json)", &[&text]).await.map_err(failed)?;
+        client
+            .execute("select twinhouse.write_record($1::text::json, $2)", &[&text, &serverless])
+            .await
+            .map_err(failed)?;
         self.version = version;
         Ok(())
     }

@@ -7,9 +7,14 @@ create unlogged table twinhouse.sessions (
   session_id int, username text, database_name text, start_time bigint, end_time bigint, primary key (session_id, start_time));
 
 -- The front tells what has changed since it told last.
-create function twinhouse.write_record(record json) returns void language plpgsql set search_path = pg_catalog as $$
+-- Where queries queue: -1 on serverless.
+create table twinhouse.server (service_class int, queue_name text);
+insert into twinhouse.server values (100, 'Default queue');
+create function twinhouse.write_record(record json, serverless boolean) returns void language plpgsql set search_path = pg_catalog as $$
 begin
   if (record->>'full')::boolean then
+    update twinhouse.server set service_class = case when serverless then -1 else 100 end,
+      queue_name = case when serverless then 'serverless' else 'Default queue' end;
     delete from twinhouse.queries;
     delete from twinhouse.sessions;
     delete from twinhouse.bulk;
@@ -75,7 +80,8 @@ create view pg_catalog.sys_query_history as
          error_message::char(512) as error_message, returned_rows, returned_bytes, query_text::char(4000) as query_text,
          pg_catalog.version()::char(256) as redshift_version, null::char(150) as usage_limit,
          'primary'::varchar(32) as compute_type, null::bigint as compile_time, null::bigint as planning_time,
-         null::bigint as lock_wait_time, 100 as service_class_id, 'Default queue'::char(64) as service_class_name,
+         null::bigint as lock_wait_time, (select service_class from twinhouse.server) as service_class_id,
+         (select queue_name from twinhouse.server)::char(64) as service_class_name,
          'Normal'::char(20) as query_priority, 'false'::char(10) as short_query_accelerated, null::char(40) as user_query_hash,
          null::char(40) as generic_query_hash, null::int as query_hash_version, null::int as result_cache_query_id,
          username::char(128) as username
@@ -158,6 +164,10 @@ create view pg_catalog.stv_wlm_query_state as
 create view pg_catalog.stv_wlm_query_queue_state as
   select null::int as service_class, null::int as position, null::int as task, null::int as query, null::int as slot_count,
          null::timestamp as start_time, null::bigint as queue_time where false;
+create view pg_catalog.stv_wlm_classification_config as
+  select service_class as id, (case service_class when 5 then '(super user) and (query group: superuser)' else '(all)' end)::char(128) as condition,
+         0 as action_seq, 'assign'::char(64) as action, service_class as action_service_class
+  from twinhouse.queues where twinhouse.is_superuser();
 create view pg_catalog.stv_slices as
   select 0 as node, 0 as slice, 0 as localslice, 'D'::char(1) as type
   where twinhouse.is_superuser();

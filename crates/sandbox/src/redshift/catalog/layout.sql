@@ -4,6 +4,7 @@ create table twinhouse.layout (
   diststyle text,
   distkey text,
   sortkey text[] not null default '{}',
+  interleaved boolean not null default false,
   encodings jsonb not null default '[]',
   foreign_keys jsonb not null default '[]'
 );
@@ -26,6 +27,7 @@ begin
         insert into twinhouse.layout
         select made.objid, said->>'diststyle', said->>'distkey',
                array(select jsonb_array_elements_text(coalesce(said->'sortkey', '[]'))),
+               coalesce((said->>'interleaved')::boolean, false),
                coalesce(said->'encodings', '[]'), coalesce(said->'foreign_keys', '[]')
         on conflict (relid) do nothing;
       end loop;

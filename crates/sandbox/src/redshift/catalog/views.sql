@@ -9,13 +9,18 @@ $$ select pg_catalog.replace(pg_catalog.format_type(type, modifier), 'varbyte', 
 create function twinhouse.at(microseconds bigint) returns timestamp language sql immutable strict as
 $$ select timestamp 'epoch' + microseconds * interval '1 microsecond' $$;
 
+-- The place in a sort key; in an interleaved one the signs alternate.
+create function twinhouse.sort_place(sortkey text[], interleaved boolean, name name) returns int language sql immutable as
+$$ select coalesce(place * case when interleaved and place % 2 = 0 then -1 else 1 end, 0)
+   from (select pg_catalog.array_position(sortkey, name::text) as place) p $$;
+
 -- Schemas that a client may know of; the engine's temporary ones have another number for each session.
 create view twinhouse.schemas as
   select n.oid, n.nspname, n.nspowner, n.nspacl from pg_catalog.pg_namespace n
   where n.nspname not in ('twinhouse', 'pg_toast', 'information_schema', 'pg_catalog') and n.nspname not like 'pg\\_%temp\\_%';
 
 create view twinhouse.tables as
-  select s.nspname, c.oid as relid, c.relname, c.relkind, c.relacl, c.relowner,
+  select s.nspname, c.oid as relid, c.relname, c.relkind, c.relacl, c.relowner, c.reltuples as known_rows,
          case c.relkind when 'r' then 'TABLE' when 'm' then 'MATERIALIZED VIEW' else 'VIEW' end as kind
   from pg_catalog.pg_class c join twinhouse.schemas s on s.oid = c.relnamespace
   where c.relkind in ('r', 'v', 'm', 'p');
@@ -76,7 +81,7 @@ create view pg_catalog.svv_redshift_columns as
          (case when c.attnotnull then 'NO' else 'YES' end)::varchar(3) as is_nullable,
          coalesce((select e->>1 from pg_catalog.jsonb_array_elements(l.encodings) e where e->>0 = c.attname), 'none')::varchar(128) as encoding,
          coalesce(l.distkey = c.attname, false) as distkey,
-         coalesce(pg_catalog.array_position(l.sortkey, c.attname::text), 0) as sortkey,
+         twinhouse.sort_place(l.sortkey, l.interleaved, c.attname) as sortkey,
          c.attacl::text::varchar(128) as column_acl, pg_catalog.col_description(c.relid, c.attnum)::varchar(256) as remarks
   from twinhouse.columns c left join twinhouse.layout l on l.relid = c.relid;
 create view pg_catalog.pg_table_def as
@@ -84,7 +89,7 @@ create view pg_catalog.pg_table_def as
          twinhouse.type_name(c.atttypid, c.atttypmod) as type,
          coalesce((select e->>1 from pg_catalog.jsonb_array_elements(l.encodings) e where e->>0 = c.attname), 'none') as encoding,
          coalesce(l.distkey = c.attname, false) as distkey,
-         coalesce(pg_catalog.array_position(l.sortkey, c.attname::text), 0) as sortkey, c.attnotnull as "notnull"
+         twinhouse.sort_place(l.sortkey, l.interleaved, c.attname) as sortkey, c.attnotnull as "notnull"
   from twinhouse.columns c left join twinhouse.layout l on l.relid = c.relid
   where c.nspname = any (pg_catalog.current_schemas(false));
 create view pg_catalog.svv_redshift_databases as
@@ -101,12 +106,15 @@ create view pg_catalog.svv_table_info as
            coalesce((select pg_catalog.max(c.atttypmod - 4) from twinhouse.columns c where c.relid = t.relid and c.atttypid = 1043), 0)::int as max_varchar,
            null::char(32) as sortkey1_enc, coalesce(pg_catalog.cardinality(l.sortkey), 0)::int as sortkey_num,
            (pg_catalog.pg_total_relation_size(t.relid) / 1048576 + 1)::bigint as size, 0::numeric(10, 4) as pct_used,
-           0::bigint as empty, 0::numeric(5, 2) as unsorted, 0::numeric(5, 2) as stats_off,
+           0::bigint as empty, null::numeric(5, 2) as unsorted,
+           -- The rows that the planner knows of beside those that are there.
+           case when t.known_rows < 0 then 100
+             else least(100, 100 * abs(twinhouse.count_rows(t.relid) - t.known_rows) / greatest(twinhouse.count_rows(t.relid), 1)) end::numeric(5, 2) as stats_off,
            twinhouse.count_rows(t.relid)::numeric(38, 0) as tbl_rows, null::numeric(19, 2) as skew_sortkey1,
            null::numeric(19, 2) as skew_rows, twinhouse.count_rows(t.relid)::numeric(38, 0) as estimated_visible_rows,
            null::text as risk_event, null::numeric(12, 2) as vacuum_sort_benefit, null::timestamp as create_time
     from twinhouse.tables t left join twinhouse.layout l on l.relid = t.relid where t.relkind = 'r'
-  ) info where tbl_rows > 0;
+  ) info where tbl_rows > 0 and pg_catalog.pg_has_role(current_user, 'pg_monitor', 'member');
 -- There is no Spectrum here.
 create view pg_catalog.svv_external_schemas as
   select null::oid as esoid, null::smallint as eskind, null::name as schemaname, null::int as esowner, null::text as databasename,
@@ -118,3 +126,22 @@ create view pg_catalog.svv_external_tables as
 create view pg_catalog.svv_external_columns as
   select null::text as redshift_database_name, null::text as schemaname, null::text as tablename, null::text as columnname,
          null::text as external_type, null::int as columnnum, null::int as part_key, null::text as is_nullable where false;
+
+create view pg_catalog.svv_external_partitions as
+  select null::text as schemaname, null::text as tablename, null::text as "values", null::text as location, null::text as input_format,
+         null::text as output_format, null::text as serialization_lib, null::text as serde_parameters, null::int as compressed,
+         null::text as parameters where false;
+create view pg_catalog.sys_external_query_detail as
+  select null::int as user_id, null::bigint as query_id, null::bigint as transaction_id, null::int as child_query_sequence,
+         null::int as segment_id, null::char(32) as source_type, null::timestamp as start_time, null::timestamp as end_time,
+         null::bigint as duration, null::int as total_partitions, null::int as qualified_partitions, null::bigint as scanned_files,
+         null::bigint as returned_rows, null::bigint as returned_bytes, null::text as file_format, null::text as file_location,
+         null::text as external_query_text, null::char(4000) as warning_message, null::char(136) as table_name,
+         null::char(1) as is_recursive, null::char(1) as is_nested, null::bigint as s3list_time,
+         null::bigint as get_partition_time, null::char(36) as query_uuid where false;
+-- There are no datashares here.
+create view pg_catalog.svv_datashares as
+  select null::varchar(128) as share_name, null::int as share_id, null::int as share_owner, null::varchar(128) as source_database,
+         null::varchar(128) as consumer_database, null::varchar(8) as share_type, null::timestamp as createdate,
+         null::boolean as is_publicaccessible, null::varchar(256) as share_acl, null::varchar(16) as producer_account,
+         null::varchar(64) as producer_namespace, null::varchar(64) as managed_by where false;

@@ -189,7 +189,11 @@ impl Session {
 
     fn analyse(&mut self, text: &str) -> Analysis {
         self.ids.query = self.link.lock().last_query;
-        let session = statement::Session { case_sensitive: self.case_sensitive, ids: self.ids };
+        let session = statement::Session {
+            case_sensitive: self.case_sensitive,
+            serverless: self.shared.serverless,
+            ids: self.ids,
+        };
         statement::analyse(text, &session)
     }
 

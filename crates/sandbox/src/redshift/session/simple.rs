@@ -161,7 +161,12 @@ impl Session {
                     report.put(&mut out);
                     outcome = Err(report);
                 }
-                b'N' => Report::parse(message.body()).put(&mut out),
+                b'N' => {
+                    let report = Report::parse(message.body());
+                    if report.is_shown() {
+                        report.put(&mut out);
+                    }
+                }
                 _ => {}
             }
             if shown && !out.is_empty() {

@@ -80,7 +80,7 @@ async fn an_idle_connection_dies_without_a_word() {
 async fn after_the_whole_server_was_killed_clients_see_a_lost_connection_and_come_back() {
     use rustix::process::{Pid, Signal, kill_process};
     let engine = Postgres::start(PostgresOptions::temporary()).await.expect("started");
-    let cluster = Cluster::on(&engine, false).await;
+    let cluster = Cluster::on(&engine, false, false).await;
     let client = cluster.connect().await;
     run(&client, "create table t (a int); insert into t values (1)").await;
     let backend = Pid::from_raw(value(&client, "select pg_backend_pid()").await.parse().expect("a number"));

@@ -8,6 +8,7 @@ mod gate;
 mod record;
 mod sql;
 mod unload;
+mod upkeep;
 mod views;
 
 use std::{
@@ -58,10 +59,14 @@ impl Cluster {
     }
 
     async fn with(require_ssl: bool) -> Self {
-        Self::on(engine().await, require_ssl).await
+        Self::on(engine().await, require_ssl, false).await
     }
 
-    async fn on(engine: &Postgres, require_ssl: bool) -> Self {
+    async fn serverless() -> Self {
+        Self::on(engine().await, false, true).await
+    }
+
+    async fn on(engine: &Postgres, require_ssl: bool, serverless: bool) -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
         let database = format!("dev{}", NUMBER.fetch_add(1, Ordering::Relaxed));
@@ -86,6 +91,7 @@ impl Cluster {
             databases: vec![database.clone()],
             tls: Arc::new(tls),
             require_ssl,
+            serverless,
             storage: Arc::new(FileStorage::new(bucket.path())),
             grant: Grant {
                 role: ROLE.to_owned(),
