@@ -125,7 +125,6 @@ pub(crate) async fn table_id_of(session: &mut Session, schema: &str, name: &str)
         "SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          WHERE n.nspname IN ({schema}) AND c.relname IN ({name})"
     );
-    session.ask(&sql).await?.value().and_then(|text| text.parse().ok()).ok_or_else(|| {
-        Error::new(ErrorKind::NotFound, "the table is not there any more").with_context("table", name.to_owned())
-    })
+    let id = session.ask(&sql).await?.value().and_then(|text| text.parse().ok());
+    id.ok_or_else(|| Error::new(ErrorKind::NotFound, "the table is not there any more"))
 }

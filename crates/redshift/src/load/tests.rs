@@ -10,7 +10,7 @@ use arrow::{
 use futures::{FutureExt as _, StreamExt as _, stream};
 use twinhouse_core::{Effect, Error, ErrorKind, Result};
 use twinhouse_warehouse_api::{
-    BatchStream, BulkReport, CallOptions, LoadRequest, LoadToken, TableInfo, TableKind, TableRef,
+    BatchStream, BulkReport, CallOptions, Expression, LoadMode, LoadRequest, LoadToken, TableInfo, TableKind, TableRef,
 };
 
 use self::server::{Mishap, Server, staged};
@@ -179,6 +179,95 @@ async fn a_lost_connection_loses_and_doubles_nothing_wherever_it_strikes() {
             );
         }
     }
+}
+
+fn modes() -> [(LoadMode, bool); 4] {
+    let below = LoadMode::ReplaceWhere(Expression::new("id < :most").bind("most", 100_i64));
+    [(LoadMode::Overwrite, true), (below, true), (LoadMode::Create, false), (LoadMode::CreateOrReplace, true)]
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_the_mode_a_lost_connection_loses_and_doubles_nothing() {
+    let statements = [
+        "BEGIN",
+        "LOCK TABLE",
+        "DELETE",
+        "DROP TABLE",
+        "CREATE TABLE \"",
+        "COPY",
+        "UPDATE",
+        "SELECT COUNT(*) FROM \"public",
+        "INSERT INTO",
+        "COMMIT",
+    ];
+    for (mode, exists) in modes() {
+        for statement in statements {
+            for mishap in [Mishap::HangUpBefore, Mishap::HangUpAfter] {
+                let server = if exists { Server::new() } else { Server::empty() };
+                let (cluster, log) = start(&server);
+                if exists {
+                    load(&cluster, request(vec![batch(50..51)], "before")).await.unwrap();
+                }
+                server.fail(statement, mishap.clone());
+                let now = request(vec![batch(0..5)], "t").with_mode(mode.clone());
+                let report = load(&cluster, now).await.unwrap_or_else(|error| panic!("{mode:?} {statement}: {error}"));
+                let what = format!("{mode:?} {statement} {mishap:?}");
+                assert_eq!((counts(&report), server.rows()), ((5, false), (0..5).collect()), "{what}");
+                assert_eq!(log.count("TRUNCATE"), 0);
+                // The token is used up, and that of the load before is not forgotten.
+                for token in ["t", "before"].into_iter().take(1 + usize::from(exists)) {
+                    let again = request(vec![batch(7..9)], token).with_mode(mode.clone());
+                    assert_eq!(counts(&load(&cluster, again).await.unwrap()), (0, true), "{what} {token}");
+                }
+                assert_eq!(server.rows(), (0..5).collect::<Vec<_>>(), "{what}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_load_of_nothing_still_takes_away_what_gives_way() {
+    for (mode, exists) in modes() {
+        let server = if exists { Server::new() } else { Server::empty() };
+        let (cluster, log) = start(&server);
+        if exists {
+            load(&cluster, request(vec![batch(50..51)], "before")).await.unwrap();
+        }
+        let report = load(&cluster, request(vec![], "t").with_mode(mode.clone())).await.unwrap();
+        assert_eq!((counts(&report), server.rows().len()), ((0, false), 0), "{mode:?}");
+        assert_eq!(log.count("COPY \""), usize::from(exists), "{mode:?}");
+        assert!(load(&cluster, request(vec![batch(0..5)], "t").with_mode(mode)).await.unwrap().replayed);
+    }
+}
+
+#[tokio::test]
+async fn a_row_outside_of_the_predicate_takes_everything_back() {
+    let server = Server::new();
+    let (cluster, log) = start(&server);
+    load(&cluster, request(vec![batch(50..51)], "before")).await.unwrap();
+    let outside = request(vec![batch(98..102)], "t").with_mode(LoadMode::ReplaceWhere("id < 100".into()));
+    let error = load(&cluster, outside).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.fault().effect, error.context("outside")),
+        (ErrorKind::Constraint, Effect::None, Some("2"))
+    );
+    assert_eq!((server.rows(), server.entries(), log.count("COMMIT")), (vec![50], 1, 1));
+}
+
+#[tokio::test]
+async fn a_table_that_is_there_is_not_made_again() {
+    let server = Server::new();
+    let (cluster, log) = start(&server);
+    let error = load(&cluster, request(vec![batch(0..5)], "t").with_mode(LoadMode::Create)).await.unwrap_err();
+    assert_eq!((error.kind(), error.fault().effect), (ErrorKind::AlreadyExists, Effect::None));
+    assert_eq!((log.count("CREATE TABLE \"public\".\"Orders\""), log.count("COMMIT")), (0, 0));
+    let twice: Vec<(&str, ArrayRef)> =
+        vec![("a", Arc::new(Int64Array::from(vec![1]))), ("A", Arc::new(Int64Array::from(vec![1])))];
+    let twice = RecordBatch::try_from_iter(twice).unwrap();
+    let batches = BatchStream::from_batches(twice.schema(), vec![twice]);
+    let request = LoadRequest::append(TableRef::new("orders"), batches, LoadToken::new("u").unwrap());
+    let error = load(&cluster, request.with_mode(LoadMode::Create)).await.unwrap_err();
+    assert_eq!((error.kind(), error.context("column")), (ErrorKind::InvalidInput, Some("A")));
 }
 
 #[tokio::test]

@@ -40,6 +40,8 @@ struct State {
     mishaps: VecDeque<(&'static str, Mishap)>,
     columns: Vec<[&'static str; 8]>,
     table_id: u32,
+    /// Whether there is the table.
+    exists: bool,
 }
 
 const fn col(
@@ -54,7 +56,8 @@ const fn col(
 impl Server {
     pub(super) fn new() -> Self {
         let columns = vec![col("id", "bigint", "<null>", "NO"), col("name", "character varying", "10", "YES")];
-        let state = State { table: Vec::new(), ledger: None, mishaps: VecDeque::new(), columns, table_id: 100 };
+        let state =
+            State { table: Vec::new(), ledger: None, mishaps: VecDeque::new(), columns, table_id: 100, exists: true };
         Self { store: Arc::new(InMemory::new()), state: Arc::new(Mutex::new(state)), lock: Arc::default() }
     }
 
@@ -70,6 +73,13 @@ impl Server {
     pub(super) fn with_column(self, name: &'static str, data_type: &'static str, default: &'static str) -> Self {
         self.state().columns.push([name, data_type, "<null>", "<null>", "<null>", "YES", default, "<null>"]);
         self
+    }
+
+    /// Without the table.
+    pub(super) fn empty() -> Self {
+        let server = Self::new();
+        server.state().exists = false;
+        server
     }
 
     /// The ids in the table, sorted.
@@ -120,6 +130,12 @@ struct Open {
     _lock: Option<OwnedMutexGuard<()>>,
     rows: Vec<i64>,
     entries: Vec<[String; 4]>,
+    /// The rows that were there are gone.
+    emptied: bool,
+    dropped: bool,
+    made: bool,
+    /// Entries of the first table become the second's.
+    handed_down: Option<(String, String)>,
 }
 
 pub(super) struct Session {
@@ -161,6 +177,8 @@ impl Answers for Session {
 impl Session {
     async fn right(&mut self, sql: &str) -> Say {
         let says = |piece: &str| sql.contains(piece);
+        // Names come as the caller spelled them.
+        let begins = |piece: &str| sql.to_lowercase().starts_with(&piece.to_lowercase());
         if says("current_database()") {
             Say::row(&["dev", "{public}"])
         } else if says("svv_all_tables") && says("'orders'") {
@@ -169,7 +187,30 @@ impl Session {
             let columns = self.server.state().columns.clone();
             Say::rows(&columns.iter().map(|column| &column[..]).collect::<Vec<_>>())
         } else if says("pg_class") {
-            Say::row(&[&self.server.state().table_id.to_string()])
+            let state = self.server.state();
+            let open = self.open.as_ref();
+            let (made, dropped) = open.map_or((false, false), |open| (open.made, open.dropped));
+            match made || (state.exists && !dropped) {
+                true => Say::row(&[&(state.table_id + u32::from(made)).to_string()]),
+                false => Say::none(),
+            }
+        } else if let Some(open) = self.open.as_mut().filter(|_| begins("DELETE FROM \"public\".\"orders\"")) {
+            open.emptied = true;
+            Say::done("DELETE 1")
+        } else if let Some(open) = self.open.as_mut().filter(|_| begins("DROP TABLE \"public\".\"orders\"")) {
+            (open.dropped, open.emptied) = (true, true);
+            Say::done("DROP TABLE")
+        } else if let Some(open) = self.open.as_mut().filter(|_| begins("CREATE TABLE \"public\".\"orders\"")) {
+            open.made = true;
+            Say::done("CREATE TABLE")
+        } else if let Some(open) = self.open.as_mut().filter(|_| sql.starts_with("UPDATE")) {
+            let number = |after: &str| sql.split(after).nth(1).unwrap().split(' ').next().unwrap().to_owned();
+            open.handed_down = Some((number("WHERE \"table_id\" = "), number("SET \"table_id\" = ")));
+            Say::done("UPDATE 1")
+        } else if begins("SELECT COUNT(*) FROM \"public\".\"orders\" WHERE") {
+            // Of the rows below 100.
+            let open = self.open.as_ref().expect("a count inside of the transaction");
+            Say::row(&[&open.rows.iter().filter(|id| **id < 100).count().to_string()])
         } else if sql == "BEGIN" {
             self.open = Some(Open::default());
             Say::done("BEGIN")
@@ -210,8 +251,19 @@ impl Session {
         } else if sql == "COMMIT" {
             let open = self.open.take().expect("nothing to commit");
             let mut state = self.server.state();
+            if open.emptied {
+                state.table.clear();
+            }
+            if open.made {
+                state.exists = true;
+                state.table_id += 1;
+            }
             state.table.extend(open.rows);
-            state.ledger.get_or_insert_default().extend(open.entries);
+            let ledger = state.ledger.get_or_insert_default();
+            if let Some((from, to)) = open.handed_down {
+                ledger.iter_mut().filter(|entry| entry[1] == from).for_each(|entry| entry[1] = to.clone());
+            }
+            ledger.extend(open.entries);
             Say::done("COMMIT")
         } else if sql == "ROLLBACK" {
             self.open = None;
