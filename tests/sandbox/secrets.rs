@@ -243,7 +243,7 @@ fn nothing_of_logins_from_aws_prints_a_secret() {
             paper.print(&format!("{:?} {config:?} {}", settings(), config.explain()));
             let warehouse = RedshiftWarehouse::new(config).expect("a client");
             warehouse.execute("select 1").await.unwrap_or_else(|error| panic!("{auth}: {error:?}"));
-            paper.print(&format!("{warehouse:?} {:?}", warehouse.health().await.expect("it is well")));
+            paper.print(&format!("warehouse {warehouse:?} {:?}", warehouse.health().await.expect("it is well")));
             warehouse.close().await.expect("a close");
             let wrong = settings().s3_keys(s3.access_key.as_str(), "canary-aws-key-5eC3eT", None).build();
             let wrong = RedshiftWarehouse::new(wrong.expect("settings")).expect("a client");

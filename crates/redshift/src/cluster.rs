@@ -124,6 +124,11 @@ impl Cluster {
         &self.deployment
     }
 
+    /// What has begun may go on until the time that `close` gives it has run out.
+    pub(crate) fn check_not_over(&self) -> Result<()> {
+        if self.pool.is_over() { Err(error::closed()) } else { Ok(()) }
+    }
+
     pub(crate) fn check_open(&self) -> Result<()> {
         if self.pool.is_closed() { Err(error::closed()) } else { Ok(()) }
     }

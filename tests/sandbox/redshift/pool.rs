@@ -168,10 +168,11 @@ async fn a_pool_that_is_exhausted_says_so_in_time() {
 async fn connections_that_were_dropped_in_silence_are_found_before_a_caller_gets_them() {
     let breakable = Breakable::take().await;
     let warehouse = connect(builder(breakable.sandbox).await.pool_size(1));
-    for kind in [FaultKind::DropIdle, FaultKind::DropIdle] {
+    for _ in 0..3 {
         let marker = unique("idle");
-        let fault = breakable.faults().schedule(FaultRule::redshift(kind).with_sql(&marker)).expect("a fault");
-        warehouse.execute(format!("select 1 /* {marker} */").as_str()).await.expect("the answer arrives in full");
+        let rule = FaultRule::redshift(FaultKind::DropIdle).with_sql(&marker);
+        let fault = breakable.faults().schedule(rule).expect("a fault");
+        warehouse.execute(format!("show datestyle /* {marker} */").as_str()).await.expect("the answer arrives in full");
         assert_eq!(fault.fired(), 1);
         let insert = StatementRequest::write("create temp table only_once (a int)");
         warehouse.execute(insert).await.expect("not even a write notices");

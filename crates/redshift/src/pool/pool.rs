@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, OnceLock, Weak},
+    sync::{
+        Arc, OnceLock, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -31,6 +34,7 @@ struct Inner {
     options: PoolOptions,
     meter: Meter,
     tended: OnceLock<()>,
+    over: AtomicBool,
 }
 
 /// How many sessions there are, and how many callers want one.
@@ -69,7 +73,7 @@ impl Pool {
             .runtime(deadpool::Runtime::Tokio1)
             .build()
             .map_err(|cause| Error::new(ErrorKind::Internal, "no pool of connections").with_source(cause))?;
-        let inner = Arc::new(Inner { pool, options, meter, tended: OnceLock::new() });
+        let inner = Arc::new(Inner { pool, options, meter, tended: OnceLock::new(), over: AtomicBool::new(false) });
         Ok(Self { inner, settings: SessionSettings::default() })
     }
 
@@ -120,6 +124,12 @@ impl Pool {
         if !limit.is_zero() && timeout(limit, self.inner.meter.all_returned()).await.is_err() {
             tracing::warn!(in_use = self.inner.meter.in_use(), ?limit, "sessions were still in use after the drain");
         }
+        self.inner.over.store(true, Ordering::SeqCst);
+    }
+
+    /// Closed, and the time for what was in use has run out.
+    pub(crate) fn is_over(&self) -> bool {
+        self.inner.over.load(Ordering::SeqCst)
     }
 
     /// Sees to it that somebody looks after the sessions, from the first use on, for as long as there is a pool.

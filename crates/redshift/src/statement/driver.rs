@@ -81,7 +81,7 @@ impl Statement {
             .await?;
         let control = started.lease.control().clone();
         cluster.running().add(&control);
-        if let Err(closed) = cluster.check_open() {
+        if let Err(closed) = cluster.check_not_over() {
             // Whoever closed the warehouse meanwhile did not see this one.
             control.cancel().await?;
             return Err(closed);

@@ -69,7 +69,7 @@ impl Seat {
 
     /// Runs a statement and streams its rows; the session comes back when they are read.
     pub(crate) async fn query(&self, plan: Plan, call: &CallOptions, page_of: Option<Page>) -> Result<BatchStream> {
-        self.cluster.check_open()?;
+        self.cluster.check_not_over()?;
         let mut checkout = self.slot.take()?;
         let place = *self.cursor();
         let verb = plan.words.verb();
