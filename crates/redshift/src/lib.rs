@@ -8,6 +8,8 @@ mod config;
 mod copy;
 mod credentials;
 mod cursor;
+#[cfg(feature = "data-api")]
+pub mod data_api;
 mod decode;
 mod error;
 mod explain;

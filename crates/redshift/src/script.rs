@@ -128,7 +128,7 @@ fn plan(sql: &str, options: &ScriptOptions) -> Result<Vec<Step>> {
         let step = || {
             let mut plan = Plan::of(&StatementRequest::write(written))?;
             plan.source = Arc::new(Source::new(written, &plan.sql).after(&sql[..span.start]));
-            if options.transaction { refuse_barred(&plan) } else { plan.refuse_transaction_control() }?;
+            if options.transaction { refuse_barred(&plan.words) } else { plan.refuse_transaction_control() }?;
             Ok(Step { number, plan })
         };
         step().map_err(|error| at(error, number))

@@ -11,11 +11,16 @@ mod types;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, future::Future};
 
 use twinhouse_core::{Error, ErrorKind, Result, resilience::Operation};
 use twinhouse_warehouse_api::{Dialect as _, RedshiftDialect};
 
+#[cfg(feature = "data-api")]
+pub(crate) use self::{
+    describe::look_up,
+    list::{PAGE, page},
+};
 pub(crate) use self::{
     describe::{Described, describe, kind, planned},
     list::list,
@@ -25,8 +30,8 @@ use crate::pool::Session;
 
 /// Where a session looks for names that are not complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Here {
-    database: String,
+pub(crate) struct Here {
+    pub(crate) database: String,
     schemas: Vec<String>,
 }
 
@@ -35,10 +40,22 @@ fn look(name: &'static str) -> Operation {
     Operation::read(name).with_class("catalog")
 }
 
-async fn here(session: &mut Session) -> Result<Here> {
+/// Whoever can put a question to the server: a session of the wire, or the other road.
+pub(crate) trait Ask: Send {
+    /// The rows of the answer, as text.
+    fn ask(&mut self, sql: &str) -> impl Future<Output = Result<Vec<Vec<Option<String>>>>> + Send;
+}
+
+impl Ask for Session {
+    async fn ask(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>> {
+        Ok(Session::ask(self, sql).await?.rows)
+    }
+}
+
+pub(crate) async fn here(session: &mut impl Ask) -> Result<Here> {
     // Functions of the leader node: they must not meet a table in one query.
     let answer = session.ask("SELECT current_database(), current_schemas(false)").await?;
-    let row = answer.rows.into_iter().next().unwrap_or_default();
+    let row = answer.into_iter().next().unwrap_or_default();
     let mut values = row.into_iter().map(Option::unwrap_or_default);
     match (values.next(), values.next()) {
         (Some(database), Some(schemas)) => Ok(Here { database, schemas: elements(&schemas) }),

@@ -65,15 +65,9 @@ impl Plan {
         Ok(self)
     }
 
-    /// Refuses statements that open or end transactions: the session they would do it on goes back to the pool.
+    /// As [`Words::refuse_transaction_control`].
     pub(crate) fn refuse_transaction_control(&self) -> Result<()> {
-        match self.words.verb() {
-            verb @ ("BEGIN" | "START" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" | "SAVEPOINT" | "RELEASE") => {
-                Err(Error::unsupported("redshift", "transactions are opened with `begin`, not with statements")
-                    .with_context("statement", verb.to_owned()))
-            }
-            _ => Ok(()),
-        }
+        self.words.refuse_transaction_control()
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use twinhouse_core::{Error, Result};
+
 /// How many words are kept.
 const WORDS: usize = 32;
 
@@ -46,6 +48,17 @@ impl Words {
     /// What it is told to do: `SELECT`, `COPY`; empty if there is nothing.
     pub(crate) fn verb(&self) -> &str {
         self.words.first().map_or("", String::as_str)
+    }
+
+    /// Refuses statements that open or end transactions: the session they would do it on goes back to the pool.
+    pub(crate) fn refuse_transaction_control(&self) -> Result<()> {
+        match self.verb() {
+            verb @ ("BEGIN" | "START" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" | "SAVEPOINT" | "RELEASE") => {
+                Err(Error::unsupported("redshift", "transactions are opened with `begin`, not with statements")
+                    .with_context("statement", verb.to_owned()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether more than one statement stands in the text.

@@ -4,8 +4,8 @@ use arrow::datatypes::Schema;
 use twinhouse_core::{Error, ErrorKind, Result};
 use twinhouse_warehouse_api::{ColumnInfo, Dialect as _, RedshiftDialect, TableInfo, TableKind, TableRef};
 
-use super::{Here, either, here, literals, look, types::Native};
-use crate::{cluster::Cluster, pool::Session};
+use super::{Ask, Here, either, here, literals, look, types::Native};
+use crate::cluster::Cluster;
 
 /// A table and what a load must know of it beside.
 #[derive(Clone, Debug)]
@@ -33,7 +33,7 @@ pub(crate) async fn describe(cluster: &Cluster, table: &TableRef) -> Result<Desc
     RedshiftDialect.table(table)?;
     let describe = || async {
         let mut session = cluster.pool().checkout().await?;
-        look_up(&mut session, table).await
+        look_up(&mut *session, table).await
     };
     cluster.policy().execute(look("table.describe"), |_| describe()).await
 }
@@ -78,13 +78,13 @@ impl Described {
     }
 }
 
-async fn look_up(session: &mut Session, table: &TableRef) -> Result<Described> {
+pub(crate) async fn look_up(session: &mut impl Ask, table: &TableRef) -> Result<Described> {
     let here = here(session).await?;
     let answer = session.ask(&find(table, &here)?).await?;
-    let rows = answer.rows.into_iter().map(|row| row.into_iter().map(Option::unwrap_or_default).collect());
+    let rows = answer.into_iter().map(|row| row.into_iter().map(Option::unwrap_or_default).collect());
     let Some(found) = best(rows.collect(), table, &here) else { return Err(not_found(table)) };
     let columns = session.ask(&columns_of(&found)?).await?;
-    let columns: Vec<_> = columns.rows.into_iter().map(column).collect();
+    let columns: Vec<_> = columns.into_iter().map(column).collect();
     let (infos, columns) = columns.into_iter().unzip();
     let is_local = found.database == here.database;
     let full = TableRef::new(found.name).with_schema(found.schema).with_catalog(found.database);

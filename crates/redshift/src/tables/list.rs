@@ -13,7 +13,7 @@ use super::{either, here, look};
 use crate::cluster::Cluster;
 
 /// How many tables are read at a time.
-const PAGE: usize = 500;
+pub(crate) const PAGE: usize = 500;
 
 /// How far a list has come.
 #[derive(Debug)]
@@ -58,14 +58,14 @@ impl Reader {
         let mut session = self.cluster.pool().checkout().await?;
         let database = match &self.database {
             Some(database) => database.clone(),
-            None => here(&mut session).await?.database,
+            None => here(&mut *session).await?.database,
         };
         let sql = page(&database, &self.filter, self.after.as_ref(), PAGE)?;
         Ok((database, session.ask(&sql).await?.rows))
     }
 }
 
-pub(super) fn page(
+pub(crate) fn page(
     database: &str,
     filter: &TableFilter,
     after: Option<&(String, String)>,

@@ -21,7 +21,10 @@ pub(crate) use self::{
     seat::{CursorPlace, Seat},
     slot::Slot,
 };
-use crate::{cluster::Cluster, statement::Plan};
+use crate::{
+    cluster::Cluster,
+    statement::{Plan, text::Words},
+};
 
 /// An open transaction on Redshift: what [`Transaction`] does, and what only Redshift has.
 ///
@@ -95,8 +98,8 @@ impl Drop for RedshiftTransaction {
 }
 
 /// Refuses what has no place in a transaction, before anything is sent.
-pub(crate) fn refuse_barred(plan: &Plan) -> Result<()> {
-    barred::refuse(&plan.words)
+pub(crate) fn refuse_barred(words: &Words) -> Result<()> {
+    barred::refuse(words)
 }
 
 #[async_trait]
