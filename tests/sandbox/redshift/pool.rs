@@ -108,6 +108,7 @@ async fn a_thousand_tasks_under_fire_leak_nothing_and_double_nothing() {
     let fired: u64 = shots.iter().map(twinhouse_sandbox::ScheduledFault::fired).sum();
     soon("every session is back", async || warehouse.pool_status().in_use == 0).await;
     let status = warehouse.pool_status();
+    soon("nothing runs any more", async || !breakable.sandbox.is_running(&marker)).await;
     let on_server = format!("select count(*) from pg_stat_activity where application_name = '{application}'");
     soon("the server has no other sessions of ours", async || {
         one(&warehouse, &on_server).await.parse::<usize>().expect("a number") <= warehouse.pool_status().size

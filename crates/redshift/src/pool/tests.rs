@@ -1,15 +1,17 @@
 //! The pool against servers in memory, on a clock that stands still.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use async_trait::async_trait;
 use futures::FutureExt as _;
+use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use twinhouse_auth::{Cached, Credential, CredentialSource};
 use twinhouse_core::{Effect, ErrorKind, Result, config::Env};
 
@@ -316,4 +318,74 @@ async fn many_connections_at_once_fetch_one_credential() {
     let held = futures::future::join_all((0..8).map(|_| cluster.pool().checkout())).await;
     assert!(held.iter().all(Result::is_ok));
     assert_eq!(fetched.load(Ordering::SeqCst), 1);
+}
+
+/// Adds up what is counted on this thread.
+#[derive(Default)]
+struct Sums(Mutex<BTreeMap<String, Arc<AtomicU64>>>);
+
+impl Sums {
+    fn of(&self, key: &Key) -> Arc<AtomicU64> {
+        let labels: Vec<_> = key.labels().filter(|label| label.key() == "reason").map(|label| label.value()).collect();
+        let name = [&[key.name()][..], &labels].concat().join(" ");
+        self.0.lock().unwrap().entry(name).or_default().clone()
+    }
+
+    fn all(&self) -> BTreeMap<String, u64> {
+        let pool = |name: &str| name.strip_prefix("twinhouse_pool_").map(str::to_owned);
+        let sums = self.0.lock().unwrap();
+        sums.iter().filter_map(|(name, sum)| Some((pool(name)?, sum.load(Ordering::SeqCst)))).collect()
+    }
+}
+
+impl Recorder for Sums {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::from_arc(self.of(key))
+    }
+
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::from_arc(self.of(key))
+    }
+
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::noop()
+    }
+}
+
+#[test]
+fn what_is_opened_is_counted_and_what_ends_says_why() {
+    let sums = Sums::default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let work = async {
+        let cluster = cluster("pool=4&idle_timeout=60s&max_lifetime=2h", willing(&Log::default()));
+        let mut held = Vec::new();
+        for _ in 0..4 {
+            held.push(cluster.pool().checkout().await.unwrap());
+        }
+        assert_eq!(sums.all()["in_use"], 4_f64.to_bits());
+        held.pop().unwrap().abandon();
+        held.pop().unwrap().retire();
+        drop(held.pop());
+        after(Duration::from_secs(100)).await;
+        drop(held);
+        cluster.close().await;
+    };
+    metrics::with_local_recorder(&sums, || runtime.block_on(work));
+    let wanted = [
+        ("closed_total abandoned", 1),
+        ("closed_total closed", 1),
+        ("closed_total idle", 1),
+        ("closed_total retired", 1),
+        ("created_total", 4),
+        // As bits of a float.
+        ("idle", 0),
+        ("in_use", 0),
+        ("size", 0),
+        ("waiting", 0),
+    ];
+    assert_eq!(sums.all(), wanted.map(|(name, sum)| (name.to_owned(), sum)).into());
 }

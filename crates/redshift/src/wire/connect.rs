@@ -143,3 +143,22 @@ impl fmt::Debug for Connector {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_silent_connection_is_asked_after_before_the_network_drops_it() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        tune(&socket, Duration::from_secs(200)).unwrap();
+        let set = SockRef::from(&socket);
+        assert!(set.keepalive().unwrap() && socket.nodelay().unwrap());
+        assert_eq!(set.tcp_keepalive_time().unwrap(), Duration::from_secs(200));
+        assert_eq!(
+            (set.tcp_keepalive_interval().unwrap(), set.tcp_keepalive_retries().unwrap()),
+            (Duration::from_secs(200), 5)
+        );
+    }
+}
