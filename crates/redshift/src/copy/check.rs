@@ -52,9 +52,6 @@ pub(super) fn check(source: &CopySource, format: &CopyFormat, options: &[CopyOpt
     if has("IGNOREALLERRORS") && has("MAXERROR") {
         return Err(refused("MAXERROR", "IGNOREALLERRORS", "either a number of errors ends the load, or none does"));
     }
-    if COMPRESSIONS.iter().filter(|word| has(word)).count() > 1 {
-        return Err(bad("files are compressed in one way"));
-    }
     let delimiter = options.iter().find_map(|option| match option {
         CopyOption::Delimiter(c) => Some(*c),
         _ => None,

@@ -24,6 +24,21 @@ impl RedshiftWarehouse {
     /// Unlike [`load`](twinhouse_warehouse_api::Warehouse::load) it is not exactly-once: what is carried out twice is loaded
     /// twice.
     ///
+    /// ```no_run
+    /// use twinhouse_redshift::{CopyCommand, CopyFormat, CopyOption, CopySource, RedshiftWarehouse};
+    /// use twinhouse_warehouse_api::TableRef;
+    ///
+    /// # async fn example(warehouse: RedshiftWarehouse) -> twinhouse_core::Result<()> {
+    /// let files = CopySource::s3("s3://lake/orders/2026-11-");
+    /// let copy = CopyCommand::new(TableRef::new("orders"), files, CopyFormat::Csv).with(CopyOption::MaxErrors(10));
+    /// let report = warehouse.copy(copy).await?;
+    /// for error in &report.errors {
+    ///     eprintln!("left out: {} line {:?}: {}", error.file, error.line, error.reason);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`], before anything is sent, for what does not go together.

@@ -219,8 +219,5 @@ pub(super) fn check(format: &UnloadFormat, options: &[UnloadOption]) -> Result<(
         return bad("what is there is either replaced file by file or deleted before", "CLEANPATH")
             .map_err(|error| error.with_context("with", "ALLOWOVERWRITE"));
     }
-    if ["GZIP", "BZIP2", "ZSTD"].iter().filter(|word| has(word)).count() > 1 {
-        return bad("files are compressed in one way", "GZIP");
-    }
     Ok(())
 }

@@ -35,6 +35,19 @@ impl RedshiftWarehouse {
     /// Rows come in any order. The types are those of a query over the wire; memory holds two files of 32 MB. The files
     /// are deleted when the stream ends or is dropped.
     ///
+    /// ```no_run
+    /// use futures::TryStreamExt as _;
+    /// use twinhouse_redshift::RedshiftWarehouse;
+    ///
+    /// # async fn example(warehouse: RedshiftWarehouse) -> twinhouse_core::Result<()> {
+    /// let mut rows = warehouse.unload_stream("select * from orders").await?;
+    /// while let Some(batch) = rows.try_next().await? {
+    ///     println!("{} rows", batch.num_rows());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::Unsupported`] without a staging place, or for a `geometry` or `geography`, which files do not
@@ -74,8 +87,8 @@ async fn open(cluster: &Cluster, staging: &Staging, query: StatementRequest, cal
     let unload = command.to_sql()?;
     // From here on there may be files.
     place.taint();
-    // The place is nobody else's, and files of a first try are replaced: it may be tried again.
-    let operation = Operation::read("unload.stream").with_class("load").with_attempt_timeout(UNBOUNDED);
+    // Not as a read: a first try that nobody hears of any more could still write under the same names.
+    let operation = Operation::write("unload.stream").with_class("load").with_attempt_timeout(UNBOUNDED);
     let report = cluster
         .policy()
         .execute(operation, |_| async {

@@ -61,7 +61,7 @@ struct Open {
 }
 
 enum Body {
-    Text { out: Compressor<Counted>, written: Arc<AtomicU64> },
+    Text { out: Box<Compressor<Counted>>, written: Arc<AtomicU64> },
     Parquet(Box<ParquetFile>),
 }
 
@@ -180,7 +180,7 @@ impl Files {
                     out.write_all(&text::header(&self.unload, &self.kept()))?;
                     lines = 1;
                 }
-                Body::Text { out, written }
+                Body::Text { out: Box::new(out), written }
             }
         };
         Ok(Open { draft, body, lines })
