@@ -9,6 +9,9 @@ use super::{
 /// Functions whose first argument is a bare date part.
 const TAKES_DATE_PART: &[&str] = &["dateadd", "date_add", "datediff", "date_diff", "date_part"];
 
+/// Types of Redshift that the engine has nothing like.
+const ABSENT_TYPES: &[&str] = &["geometry", "geography", "hllsketch"];
+
 /// Values that belong to a session, asked for by functions.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LastIds {
@@ -39,6 +42,9 @@ pub(super) fn expressions(s: &Lexed<'_>, ids: &LastIds, edits: &mut Edits) -> Re
     for i in 0..s.len() {
         match s.kind(i) {
             Some(Kind::Word) if i > 0 && s.is_sign(i - 1, '.') => {}
+            Some(Kind::Word) if s.is_any(i, ABSENT_TYPES) && (is_cast(s, i) || is_column_type(s, i)) => {
+                return Err(Report::not_in_sandbox(&format!("the type {}", s.raw(i).to_uppercase())));
+            }
             Some(Kind::Word) if s.is_sign(i + 1, '(') => call(s, i, ids, edits)?,
             Some(Kind::Word) if s.is(i, "sysdate") => edits.replace(s.tokens[i].at.clone(), "pg_catalog.sysdate()"),
             Some(Kind::Word) if s.is(i, "minus") && s.is_any(i + 1, &["select", "all", "distinct"]) => {
@@ -62,6 +68,15 @@ pub(super) fn expressions(s: &Lexed<'_>, ids: &LastIds, edits: &mut Edits) -> Re
         }
     }
     Ok(())
+}
+
+/// True after the name of a column that is made.
+fn is_column_type(s: &Lexed<'_>, i: usize) -> bool {
+    let before = i.checked_sub(1);
+    s.is_any(0, &["create", "alter"])
+        && before.is_some_and(|k| {
+            s.is_name(k) && !s.is_any(k, &["table", "view", "schema", "exists", "column", "to", "drop"])
+        })
 }
 
 /// True after `::` or `AS` inside CAST: there a bare NUMERIC has a definite size.
@@ -276,6 +291,22 @@ mod tests {
             ("select \"Ab\"\"C\", 'Ab' from #Tmp", "select \"ab\"\"c\", 'Ab' from \"#tmp\""),
         ] {
             assert_eq!(rewritten(sql), expected);
+        }
+    }
+
+    #[test]
+    fn types_that_the_engine_lacks_are_refused_by_name() {
+        for (sql, refused) in [
+            ("create table t (a int, g geometry not null)", true),
+            ("alter table t add column g HLLSKETCH", true),
+            ("select a::geography", true),
+            ("select cast(a as geometry)", true),
+            ("select geometry, t.geography as hllsketch from geometry", false),
+            ("create table geometry (a int)", false),
+        ] {
+            let tokens = tokens(sql);
+            let taken = expressions(&Lexed::new(sql, &tokens), &LastIds::default(), &mut Edits::default());
+            assert_eq!(taken.is_err(), refused, "{sql}");
         }
     }
 
