@@ -63,6 +63,7 @@ impl RedshiftWarehouse {
     }
 
     /// The same warehouse, for calls whose sessions run with these settings: queue, result cache, search path.
+    /// Both share their connections: closing one closes the other.
     ///
     /// ```no_run
     /// use twinhouse_redshift::{RedshiftWarehouse, SessionSettings};

@@ -85,7 +85,10 @@ impl Seat {
             return Err(refusal);
         }
         if place == CursorPlace::Left {
-            checkout.ask(cursor::CLOSE).await?;
+            if let Err(error) = checkout.ask(cursor::CLOSE).await {
+                self.slot.lose();
+                return Err(error);
+            }
             *self.cursor() = CursorPlace::Free;
         }
         let mut extras = extras(call);
