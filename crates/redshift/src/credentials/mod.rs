@@ -21,7 +21,7 @@ pub(crate) fn provider(
     s3: &S3Options,
     aws_endpoint: Option<&str>,
 ) -> Result<Arc<dyn CredentialProvider>> {
-    use twinhouse_auth::{CacheOptions, Cached};
+    use twinhouse_auth::Cached;
 
     use crate::{
         aws::{AwsClient, Identity},
@@ -34,10 +34,7 @@ pub(crate) fn provider(
         return Ok(Arc::new(Cached::new(secret::SecretLogin::new(client, options.secret)?)));
     }
     let call = temporary::Call::choose(options, endpoint, database)?;
-    // A credential must survive the log-in that follows; one of 15 minutes is renewed behind the callers' backs from
-    // half of its life on.
-    let cache = CacheOptions::default();
-    Ok(Arc::new(Cached::with_options(temporary::TemporaryLogin::new(client(call.service())?, call), cache)))
+    Ok(Arc::new(Cached::new(temporary::TemporaryLogin::new(client(call.service())?, call))))
 }
 
 #[cfg(not(feature = "iam"))]
