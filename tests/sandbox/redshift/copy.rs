@@ -7,9 +7,11 @@ use twinhouse_redshift::{
     CopyCommand, CopyFormat, CopyManifest, CopyOption as Option_, CopySource, FieldMapping, LoadErrorFilter,
     ManifestFile, Role,
 };
+use twinhouse_sandbox::{Sandbox, SandboxOptions};
 use twinhouse_warehouse_api::{TransactionOptions, Warehouse as _, WarehouseExt as _};
 
 use super::files::{put, rows, table, warehouse};
+use crate::fixtures::redshift_of;
 
 #[tokio::test]
 async fn a_copy_reports_rows_files_and_bytes() {
@@ -111,6 +113,26 @@ async fn a_failed_copy_says_where_and_why_and_what_stood_there_can_be_asked_for(
     assert_eq!(found[0].column_type.as_deref(), Some("varchar(5)"));
     let other = table(&warehouse, "id int").await;
     assert!(warehouse.load_errors(LoadErrorFilter::default().of_table(other)).await.expect("readable").is_empty());
+}
+
+/// Pain point: an STL view used on a serverless workgroup gives 42501.
+#[tokio::test]
+async fn a_serverless_workgroup_tells_why_but_not_what_stood_there() {
+    let options = SandboxOptions::default().with_fronts([]).with_serverless(true);
+    let sandbox = Sandbox::start(options).await.expect("a sandbox");
+    let warehouse = redshift_of(&sandbox).await.expect("a workgroup");
+    let t = table(&warehouse, "id int, name varchar(5)").await;
+    let url = put(&warehouse, &["1,a", "2,toolong"]).await;
+    let copy = || CopyCommand::new(t.clone(), CopySource::s3(&url), CopyFormat::Csv);
+    let error = warehouse.copy(copy()).await.expect_err("a bad row");
+    assert_eq!(
+        (error.kind(), error.context("line"), error.context("copy column")),
+        (ErrorKind::Data, Some("2"), Some("name"))
+    );
+    let report = warehouse.copy(copy().with(Option_::MaxErrors(2))).await.expect("one may be bad");
+    assert_eq!((report.rows, report.files, report.rejected, report.errors.len()), (Some(1), Some(1), Some(1), 1));
+    assert_eq!((report.errors[0].code, report.errors[0].raw_value.as_deref()), (Some(1204), None));
+    sandbox.stop().await.expect("stopped");
 }
 
 #[tokio::test]
