@@ -57,3 +57,9 @@ mod redshift {
 
     twinhouse_testkit::conformance!(OnRedshift::default());
 }
+
+mod redshift_data_api {
+    use crate::fixtures::OnDataApi;
+
+    twinhouse_testkit::conformance!(OnDataApi::default());
+}

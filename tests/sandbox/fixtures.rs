@@ -6,7 +6,10 @@ use async_trait::async_trait;
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use twinhouse_core::{Result, config::Env, resilience::Registry};
 use twinhouse_databricks::{DatabricksBuilder, DatabricksConfig, DatabricksWarehouse, ResultRoute};
-use twinhouse_redshift::{RedshiftBuilder, RedshiftWarehouse};
+use twinhouse_redshift::{
+    RedshiftBuilder, RedshiftWarehouse,
+    data_api::{DataApiConfig, DataApiWarehouse, Login, Target},
+};
 use twinhouse_sandbox::{DatabricksAccess, Faults, RedshiftAccess, S3Store, Sandbox, SandboxOptions};
 use twinhouse_testkit::conformance::{Fixture, Scratch};
 use twinhouse_warehouse_api::{StatementRequest, Warehouse, WarehouseExt as _};
@@ -163,6 +166,59 @@ impl Fixture for OnRedshift {
     /// PostgreSQL's own limit; Redshift has 127.
     fn longest_name(&self) -> Option<usize> {
         Some(63)
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        redshift_secrets()
+    }
+}
+
+/// The same cluster behind the Data API.
+#[derive(Debug, Default)]
+pub(crate) struct OnDataApi(OnRedshift);
+
+/// The Data API of a sandbox; nothing comes from this machine's environment.
+pub(crate) async fn data_api_of(sandbox: &Sandbox) -> Result<DataApiWarehouse> {
+    let (access, aws, s3) = (sandbox.redshift().await?, sandbox.aws().await?, sandbox.s3());
+    let config = DataApiConfig::builder()
+        .env(Env::empty())
+        .target(Target::Cluster(aws.cluster_identifier.clone()))
+        .login(Login::Secret(aws.secret_arn.clone()))
+        .database(&access.database)
+        .region(&s3.region)
+        .endpoint(&aws.endpoint)
+        .keys(s3.access_key.as_str(), s3.secret_key.clone(), None);
+    Ok(DataApiWarehouse::new(config.build()?))
+}
+
+#[async_trait]
+impl Fixture for OnDataApi {
+    fn name(&self) -> &str {
+        "redshift data api"
+    }
+
+    async fn warehouse(&self) -> Result<Arc<dyn Warehouse>> {
+        Ok(Arc::new(data_api_of(Sandbox::shared().await?).await?))
+    }
+
+    fn scratch(&self) -> Scratch {
+        self.0.scratch()
+    }
+
+    fn rows_query(&self, rows: u64) -> String {
+        self.0.rows_query(rows)
+    }
+
+    fn slow_query(&self, marker: &str) -> String {
+        self.0.slow_query(marker)
+    }
+
+    async fn is_running(&self, marker: &str) -> Option<bool> {
+        self.0.is_running(marker).await
+    }
+
+    fn longest_name(&self) -> Option<usize> {
+        self.0.longest_name()
     }
 
     fn secrets(&self) -> Vec<String> {

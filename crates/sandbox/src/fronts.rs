@@ -111,6 +111,7 @@ pub(crate) fn start_aws(ground: &Ground<'_>, cluster: &Redshift, listener: TcpLi
         role: s3.iam_role.clone(),
         cluster: cluster.access.clone(),
         logins: Arc::clone(cluster.front.logins()),
+        data_api: aws::DataApi::default(),
         credential_lifetime: ground.options.credential_lifetime,
     });
     tokio::spawn(faults::serve(listener, faults::Front::Aws, router, ground.faults.clone(), ground.stop.clone()));

@@ -3,7 +3,8 @@
 use twinhouse_core::{Error, ErrorKind, Result};
 use twinhouse_warehouse_api::Warehouse;
 
-/// Opens the warehouse that `url` names: `databricks://…`, `redshift://…` or, with the feature `sandbox`,
+/// Opens the warehouse that `url` names: `databricks://…`, `redshift://…`, with the feature `data-api`
+/// `redshift-data://…`, or, with the feature `sandbox`,
 /// `sandbox://databricks` and `sandbox://redshift`.
 ///
 /// What the URL leaves out comes from the environment and from profile files. Nothing is sent to Databricks or
@@ -38,6 +39,11 @@ pub async fn connect(url: &str) -> Result<Box<dyn Warehouse>> {
         "redshift" if rest.is_empty() => redshift(twinhouse_redshift::RedshiftBuilder::new().build()?).await,
         #[cfg(feature = "redshift")]
         "redshift" => redshift(twinhouse_redshift::RedshiftBuilder::from_url(url)?.build()?).await,
+        #[cfg(feature = "data-api")]
+        "redshift-data" => {
+            let warehouse = twinhouse_redshift::data_api::DataApiWarehouse::from_url(url)?;
+            Ok(Box::new(twinhouse_warehouse_api::Traced::new(warehouse)))
+        }
         #[cfg(feature = "sandbox")]
         "sandbox" => match rest.trim_end_matches('/') {
             "databricks" => databricks(crate::sandbox::databricks().await?),
@@ -48,10 +54,12 @@ pub async fn connect(url: &str) -> Result<Box<dyn Warehouse>> {
         "databricks" => Err(left_out("databricks")),
         #[cfg(not(feature = "redshift"))]
         "redshift" => Err(left_out("redshift")),
+        #[cfg(not(feature = "data-api"))]
+        "redshift-data" => Err(left_out("data-api")),
         #[cfg(not(feature = "sandbox"))]
         "sandbox" => Err(left_out("sandbox")),
         // What stands before `://` may be a mistyped secret as well as a mistyped scheme.
-        other if other.len() <= 16 && other.bytes().all(|b| b.is_ascii_alphabetic()) => {
+        other if other.len() <= 16 && other.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-') => {
             Err(unknown("unknown warehouse URL scheme").with_context("scheme", other))
         }
         _ => Err(unknown("unknown warehouse URL scheme")),
@@ -59,10 +67,10 @@ pub async fn connect(url: &str) -> Result<Box<dyn Warehouse>> {
 }
 
 fn unknown(why: &'static str) -> Error {
-    Error::new(ErrorKind::Config, why).with_context("known schemes", "databricks://, redshift://, sandbox://")
+    Error::new(ErrorKind::Config, why).with_context("known schemes", "databricks://, redshift://, redshift-data://, sandbox://")
 }
 
-#[cfg(not(all(feature = "databricks", feature = "redshift", feature = "sandbox")))]
+#[cfg(not(all(feature = "databricks", feature = "redshift", feature = "data-api", feature = "sandbox")))]
 fn left_out(feature: &'static str) -> Error {
     Error::new(ErrorKind::Unsupported, "this build of twinhouse leaves that backend out; turn its feature on")
         .with_context("feature", feature)

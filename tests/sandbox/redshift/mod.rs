@@ -3,6 +3,7 @@
 mod copy;
 mod credentials;
 mod cursor;
+mod data_api;
 mod explain;
 mod files;
 mod functions;

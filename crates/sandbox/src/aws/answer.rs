@@ -76,6 +76,10 @@ impl Failure {
         }
     }
 
+    pub(super) fn internal(message: &str) -> Self {
+        Self::new("InternalServerException", StatusCode::INTERNAL_SERVER_ERROR, message)
+    }
+
     pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self {
             json: "ValidationException".into(),

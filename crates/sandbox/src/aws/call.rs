@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::{
     access::Caller,
     answer::{Failure, Protocol},
-    redshift, redshift_serverless, secretsmanager,
+    redshift, redshift_data, redshift_serverless, secretsmanager,
     sigv4::Signer,
     sts,
 };
@@ -28,6 +28,7 @@ impl Call {
                 let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
                 let (prefix, action) = target.rsplit_once('.').unwrap_or_default();
                 let service = match prefix {
+                    redshift_data::TARGET => redshift_data::NAME,
                     redshift_serverless::TARGET => redshift_serverless::NAME,
                     secretsmanager::TARGET => secretsmanager::NAME,
                     other => other,
@@ -51,7 +52,8 @@ impl Call {
         // A request that is signed for one service is not good for another.
         if signer.service != service && !service.is_empty() && protocol == Protocol::Json {
             let why = format!("Credential should be scoped to correct service: '{service}'. ");
-            let known = [redshift_serverless::NAME, secretsmanager::NAME].contains(&service.as_str());
+            let known =
+                [redshift_data::NAME, redshift_serverless::NAME, secretsmanager::NAME].contains(&service.as_str());
             if known {
                 return Err(Failure::bad_signature(&why));
             }
@@ -62,6 +64,11 @@ impl Call {
     /// A parameter that is there and not empty.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.parameters.get(name)?.as_str().filter(|text| !text.is_empty())
+    }
+
+    /// A parameter of any form.
+    pub(super) fn value(&self, name: &str) -> Option<&Value> {
+        self.parameters.get(name).filter(|value| !value.is_null())
     }
 
     pub(super) fn required(&self, name: &str) -> Result<&str, Failure> {

@@ -8,6 +8,7 @@ mod answer;
 mod call;
 mod credentials;
 mod redshift;
+mod redshift_data;
 mod redshift_serverless;
 mod secretsmanager;
 mod sigv4;
@@ -24,7 +25,7 @@ use axum::{
     response::Response,
 };
 
-pub(crate) use self::{access::Keys, secretsmanager::arn as secret_arn};
+pub(crate) use self::{access::Keys, redshift_data::DataApi, secretsmanager::arn as secret_arn};
 use self::{
     answer::{Failure, Protocol},
     call::Call,
@@ -52,6 +53,7 @@ pub(crate) struct Aws {
     pub(crate) role: String,
     pub(crate) cluster: RedshiftAccess,
     pub(crate) logins: Arc<Logins>,
+    pub(crate) data_api: DataApi,
     /// No temporary credential of the database lives longer, whatever was asked for.
     pub(crate) credential_lifetime: Duration,
 }
@@ -84,7 +86,7 @@ async fn serve(State(aws): State<Arc<Aws>>, request: Request) -> Response {
         redshift_serverless::NAME => redshift_serverless::answer(&aws, &call),
         secretsmanager::NAME => secretsmanager::answer(&aws, &call),
         sts::NAME => sts::answer(&aws, &call),
-        // The Data API joins here.
+        redshift_data::NAME => redshift_data::answer(&aws, &call).await,
         _ => Err(call.not_imitated()),
     };
     match answered {

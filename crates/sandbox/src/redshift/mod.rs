@@ -29,6 +29,7 @@ mod tests;
 mod unload;
 mod upkeep;
 mod views;
+mod visitor;
 mod wire;
 
 pub(crate) use access::Grant;
@@ -36,3 +37,4 @@ pub(crate) use catalog::GROUP;
 pub(crate) use front::{Front, FrontConfig};
 pub(crate) use logins::{Logins, Temporary};
 pub(crate) use storage::FileStorage;
+pub(crate) use visitor::{Column, Receiver, Refusal, StopKey, Visitor, substitute};

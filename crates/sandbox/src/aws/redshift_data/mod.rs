@@ -1,0 +1,96 @@
+//! The Data API: statements that are handed in, looked after and fetched, over the same database.
+//!
+//! Every statement runs in a session of its own, or in one that was asked to live on, through the cluster's own front.
+//! Results are kept in files for a day, as the service keeps them.
+
+mod answer;
+mod batch;
+mod page;
+mod parameters;
+mod session;
+mod statement;
+mod submit;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use http::StatusCode;
+use serde_json::Value;
+
+use self::{session::Sessions, statement::Statement};
+use super::{Aws, answer::Failure, call::Call};
+
+pub(super) const NAME: &str = "redshift-data";
+pub(super) const TARGET: &str = "RedshiftData";
+
+/// The most statements at work at a time.
+const ACTIVE: usize = 500;
+
+/// What was handed in so far.
+#[derive(Debug, Default)]
+pub(crate) struct DataApi {
+    state: Mutex<State>,
+    sessions: Sessions,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// In the order of their arrival.
+    statements: Vec<Arc<Statement>>,
+    by_token: HashMap<String, Arc<Statement>>,
+}
+
+impl DataApi {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The statement of this id; of a batch's part, the batch.
+    fn find(&self, id: &str) -> Result<(Arc<Statement>, Option<usize>), Failure> {
+        let (whole, part) = match id.split_once(':') {
+            Some((whole, part)) => (whole, part.parse::<usize>().ok().and_then(|part| part.checked_sub(1))),
+            None => (id, None),
+        };
+        let state = self.lock();
+        let found = state.statements.iter().find(|statement| statement.id == whole).cloned();
+        let found = found.filter(|statement| !id.contains(':') || part.is_some_and(|at| at < statement.parts.len()));
+        found.map(|statement| (statement, part)).ok_or_else(|| not_found("Query does not exist."))
+    }
+
+    /// Takes a statement, unless there are too many or its token brought one before.
+    fn admit(&self, statement: Statement, token: Option<&str>) -> Result<(Arc<Statement>, bool), Failure> {
+        let mut state = self.lock();
+        if let Some(known) = token.and_then(|token| state.by_token.get(token)) {
+            return Ok((Arc::clone(known), false));
+        }
+        if state.statements.iter().filter(|statement| !statement.is_over()).count() >= ACTIVE {
+            let message = format!("Active statements exceeded the allowed quota ({ACTIVE}).");
+            return Err(Failure::new("ActiveStatementsExceededException", StatusCode::BAD_REQUEST, message));
+        }
+        let statement = Arc::new(statement);
+        state.statements.push(Arc::clone(&statement));
+        if let Some(token) = token {
+            state.by_token.insert(token.to_owned(), Arc::clone(&statement));
+        }
+        Ok((statement, true))
+    }
+}
+
+fn not_found(message: &str) -> Failure {
+    Failure::new("ResourceNotFoundException", StatusCode::BAD_REQUEST, message)
+}
+
+pub(super) async fn answer(aws: &Arc<Aws>, call: &Call) -> Result<Value, Failure> {
+    match call.action.as_str() {
+        "ExecuteStatement" => submit::execute(aws, call).await,
+        "BatchExecuteStatement" => batch::execute(aws, call).await,
+        "DescribeStatement" => answer::describe(aws, call).await,
+        "GetStatementResult" => page::json(aws, call),
+        "CancelStatement" => answer::cancel(aws, call).await,
+        "ListStatements" => answer::list(aws, call),
+        "ListSessions" => aws.data_api.sessions.list(),
+        _ => Err(call.not_imitated()),
+    }
+}

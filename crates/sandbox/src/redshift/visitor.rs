@@ -1,0 +1,209 @@
+//! A session of the cluster for those inside the sandbox, through the front that everybody uses: the Data API's
+//! statements are read, refused and recorded like any client's.
+
+use std::io;
+
+use bytes::{BufMut as _, BytesMut};
+use postgres_protocol::authentication::md5_hash;
+use tokio::{
+    io::{AsyncWriteExt as _, ReadHalf, WriteHalf, split},
+    net::TcpStream,
+};
+use twinhouse_core::Secret;
+
+use super::{
+    lexer::{Kind, quote_literal, tokens},
+    wire::{Body, Messages, put_cstr, query, strings},
+};
+
+/// A column of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Column {
+    pub(crate) name: String,
+    pub(crate) oid: u32,
+    pub(crate) modifier: i32,
+}
+
+/// What comes back from a statement, piece by piece.
+pub(crate) trait Receiver: Send {
+    /// The answer has rows of these columns.
+    fn columns(&mut self, columns: Vec<Column>) -> io::Result<()>;
+    /// One row, as text.
+    fn row(&mut self, values: Vec<Option<String>>) -> io::Result<()>;
+    /// The command's tag.
+    fn done(&mut self, tag: &str);
+}
+
+/// The server's refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) code: String,
+    pub(crate) message: String,
+}
+
+impl From<io::Error> for Refusal {
+    fn from(error: io::Error) -> Self {
+        Self { code: "08006".to_owned(), message: format!("the connection to the database was lost: {error}") }
+    }
+}
+
+/// What it takes to stop a session's statement.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StopKey {
+    port: u16,
+    pub(crate) process: i32,
+    secret: i32,
+}
+
+/// An open session.
+pub(crate) struct Visitor {
+    messages: Messages<ReadHalf<TcpStream>>,
+    out: WriteHalf<TcpStream>,
+    key: StopKey,
+}
+
+impl Visitor {
+    /// Logs in on loopback.
+    pub(crate) async fn enter(port: u16, user: &str, password: &Secret, database: &str) -> Result<Self, Refusal> {
+        let (input, mut out) = split(TcpStream::connect(("127.0.0.1", port)).await?);
+        let mut greeting = BytesMut::new();
+        greeting.put_u32(0);
+        greeting.put_u32(3 << 16);
+        for text in ["user", user, "database", database, "application_name", "Redshift Data API"] {
+            put_cstr(&mut greeting, text);
+        }
+        greeting.put_u8(0);
+        let length = u32::try_from(greeting.len()).unwrap_or(u32::MAX);
+        greeting[..4].copy_from_slice(&length.to_be_bytes());
+        out.write_all(&greeting).await?;
+        let mut visitor = Self { messages: Messages::new(input), out, key: StopKey { port, process: 0, secret: 0 } };
+        loop {
+            let message =
+                visitor.messages.next().await?.ok_or(io::ErrorKind::UnexpectedEof).map_err(io::Error::from)?;
+            let mut body = Body(message.body());
+            match message.tag() {
+                b'R' => match body.i32() {
+                    0 => {}
+                    5 => {
+                        let salt = body.take(4).try_into().unwrap_or_default();
+                        let hash = md5_hash(user.as_bytes(), password.expose().as_bytes(), salt);
+                        visitor.out.write_all(&strings(b'p', &[&hash])).await?;
+                    }
+                    other => {
+                        let why = format!("the front asks for log-in method {other}");
+                        return Err(io::Error::new(io::ErrorKind::Unsupported, why).into());
+                    }
+                },
+                b'K' => (visitor.key.process, visitor.key.secret) = (body.i32(), body.i32()),
+                b'E' => return Err(refusal(message.body())),
+                b'Z' => return Ok(visitor),
+                _ => {}
+            }
+        }
+    }
+
+    pub(crate) fn key(&self) -> StopKey {
+        self.key
+    }
+
+    /// Runs one statement to its end.
+    pub(crate) async fn run(&mut self, sql: &str, to: &mut dyn Receiver) -> Result<(), Refusal> {
+        self.out.write_all(&query(sql)).await?;
+        let mut outcome = Ok(());
+        loop {
+            let Some(message) = self.messages.next().await? else {
+                // What was said before the line went dead says more.
+                outcome?;
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            };
+            let mut body = Body(message.body());
+            match message.tag() {
+                b'T' => {
+                    let columns = (0..body.i16()).map(|_| {
+                        let name = body.text();
+                        body.take(6);
+                        let oid = body.u32();
+                        body.take(2);
+                        let modifier = body.i32();
+                        body.take(2);
+                        Column { name, oid, modifier }
+                    });
+                    let columns = columns.collect();
+                    outcome = outcome.and(to.columns(columns).map_err(Refusal::from));
+                }
+                b'D' => {
+                    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+                    let values = (0..body.i16()).map(|_| body.value().map(text)).collect();
+                    if outcome.is_ok() {
+                        outcome = to.row(values).map_err(Refusal::from);
+                    }
+                }
+                b'C' => to.done(&body.text()),
+                b'E' => outcome = Err(refusal(message.body())),
+                b'Z' => return outcome,
+                _ => {}
+            }
+        }
+    }
+}
+
+impl StopKey {
+    /// Asks the front to stop what the session runs.
+    pub(crate) async fn stop(self) -> io::Result<()> {
+        let mut tcp = TcpStream::connect(("127.0.0.1", self.port)).await?;
+        let mut request = BytesMut::with_capacity(16);
+        request.put_u32(16);
+        request.put_u32(80_877_102);
+        request.put_i32(self.process);
+        request.put_i32(self.secret);
+        tcp.write_all(&request).await?;
+        tcp.shutdown().await
+    }
+}
+
+fn refusal(body: &[u8]) -> Refusal {
+    let mut body = Body(body);
+    let mut refusal = Refusal { code: String::new(), message: String::new() };
+    let (mut detail, mut position) = (String::new(), String::new());
+    loop {
+        match body.u8() {
+            0 => break,
+            b'C' => refusal.code = body.text(),
+            b'M' => refusal.message = body.text(),
+            b'D' => detail = body.text(),
+            b'P' => position = body.text(),
+            _ => {
+                body.text();
+            }
+        }
+    }
+    for (name, text) in [("Detail", detail), ("Position", position)] {
+        if !text.is_empty() {
+            refusal.message.push_str(&format!("\n  {name}: {text}"));
+        }
+    }
+    refusal
+}
+
+/// Puts values, as literals, in the place of `:name` markers; those in literals, comments and after a cast's colons are
+/// none. The error is a marker that has no value.
+pub(crate) fn substitute<'v>(sql: &str, mut value: impl FnMut(&str) -> Option<&'v str>) -> Result<String, String> {
+    let tokens = tokens(sql);
+    let (mut out, mut copied) = (String::with_capacity(sql.len()), 0);
+    for (at, pair) in tokens.windows(2).enumerate() {
+        let [colon, word] = pair else { continue };
+        let is_sign = |token: &super::lexer::Token| token.kind == Kind::Sign && &sql[token.at.clone()] == ":";
+        let adjacent = colon.at.end == word.at.start;
+        let is_cast = at.checked_sub(1).is_some_and(|before| is_sign(&tokens[before]));
+        if !is_sign(colon) || word.kind != Kind::Word || !adjacent || is_cast {
+            continue;
+        }
+        let name = &sql[word.at.clone()];
+        let text = value(name).ok_or_else(|| name.to_owned())?;
+        out.push_str(&sql[copied..colon.at.start]);
+        out.push_str(&quote_literal(text));
+        copied = word.at.end;
+    }
+    out.push_str(&sql[copied..]);
+    Ok(out)
+}
