@@ -97,7 +97,12 @@ impl StatementParser {
         if self.accept(&["QUERY"]) || self.peek_word(0, "SELECT") || self.peek_word(0, "WITH") {
             return self.query().map(Statement::DescribeQuery);
         }
-        for word in ["HISTORY", "DETAIL", "SCHEMA", "DATABASE", "CATALOG", "FUNCTION", "VOLUME"] {
+        for word in ["HISTORY", "DETAIL"] {
+            if self.peek_word(0, word) && matches!(self.inner.peek_nth_token(1).token, Token::Word(_)) {
+                return self.describe_delta(word);
+            }
+        }
+        for word in ["SCHEMA", "DATABASE", "CATALOG", "FUNCTION", "VOLUME"] {
             if self.peek_word(0, word) && matches!(self.inner.peek_nth_token(1).token, Token::Word(_)) {
                 return refuse(&format!("DESCRIBE {word}"));
             }

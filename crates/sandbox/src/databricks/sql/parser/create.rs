@@ -63,8 +63,12 @@ impl StatementParser {
 
     fn create_table(&mut self, or_replace: bool) -> Parsed<Statement> {
         let if_not_exists = self.accept(&["IF", "NOT", "EXISTS"]);
+        let name = self.path()?;
+        if ["SHALLOW", "DEEP", "CLONE"].iter().any(|word| self.peek_word(0, word)) {
+            return self.create_clone(name, or_replace, if_not_exists);
+        }
         let mut table = CreateTable {
-            name: self.path()?,
+            name,
             or_replace,
             if_not_exists,
             columns: Vec::new(),
@@ -101,7 +105,7 @@ impl StatementParser {
                 break;
             }
         }
-        for word in ["CLUSTER", "LOCATION", "OPTIONS", "SHALLOW", "DEEP", "CLONE", "LIKE", "DEFAULT", "COPY"] {
+        for word in ["CLUSTER", "LOCATION", "OPTIONS", "LIKE", "DEFAULT", "COPY"] {
             if self.peek_word(0, word) {
                 return refuse(&format!("CREATE TABLE … {word}"));
             }
