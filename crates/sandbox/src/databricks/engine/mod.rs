@@ -1,6 +1,7 @@
 //! Runs statements: DataFusion reads, delta-rs writes, one fresh snapshot of each table for each statement.
 
 mod catalog;
+mod changes;
 mod copy;
 mod ddl;
 mod dml;
@@ -12,6 +13,7 @@ mod result;
 mod session;
 mod show;
 mod tables;
+mod time_travel;
 mod volumes;
 mod yielding;
 

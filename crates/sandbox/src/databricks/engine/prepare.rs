@@ -118,9 +118,10 @@ impl Engine {
         known.iter().for_each(|schema| spelling.learn(schema));
         let mut providers = Vec::with_capacity(uses.len() + extra.len());
         for (index, used) in uses.iter().enumerate() {
-            let provider = match parquet_path(&used.path) {
-                Some(path) => self.parquet_at(path, &context.state()).await?,
-                None => self.open_use(used, place).await?.provider(&context.state()).await?,
+            let provider = match (parquet_path(&used.path), &used.changes) {
+                (_, Some(boundaries)) => self.changes(&used.path, boundaries, place).await?,
+                (Some(path), _) => self.parquet_at(path, &context.state()).await?,
+                (None, None) => self.open_use(used, place).await?.provider(&context.state()).await?,
             };
             spelling.learn(provider.schema().as_ref());
             providers.push((relation_name(index), provider));

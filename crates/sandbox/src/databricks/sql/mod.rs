@@ -26,6 +26,7 @@ pub(crate) use self::{
         ObjectPath, SchemaFilter, Show, Statement, TableFilter,
     },
     cast::{date_and_time, java_float},
+    dialect::cast_expr,
     functions::CallContext,
     lexer::{Lexed, lex},
     names::Spelling,

@@ -8,6 +8,7 @@ mod maintain;
 mod merge;
 mod session;
 mod show;
+mod versions;
 mod write;
 
 use datafusion::sql::sqlparser::{
@@ -23,7 +24,7 @@ use self::{
 use super::{
     ast::{ObjectPath, Statement},
     dialect::Databricks,
-    lexer::Lexed,
+    lexer::{Lexed, lex},
 };
 use crate::databricks::error::SqlResult;
 
@@ -37,10 +38,19 @@ type Parsed<T> = Result<T, ParserError>;
 
 /// Reads one statement.
 pub(crate) fn parse(lexed: &Lexed) -> SqlResult<Statement> {
-    let mut parser = StatementParser::new(lexed.tokens.clone());
+    let mut parser = StatementParser::new(versions::normalise(lexed)?);
     let statement = parser.statement().map_err(|error| syntax_error(lexed, &error))?;
     parser.end().map_err(|error| syntax_error(lexed, &error))?;
     Ok(statement)
+}
+
+/// Reads a name that stands in a text: `main.s.t`, with or without backticks.
+pub(crate) fn path_of_text(text: &str) -> SqlResult<ObjectPath> {
+    let lexed = lex(text)?;
+    let mut parser = StatementParser::new(lexed.tokens.clone());
+    let path = parser.path().map_err(|error| syntax_error(&lexed, &error))?;
+    parser.end().map_err(|error| syntax_error(&lexed, &error))?;
+    Ok(path)
 }
 
 /// A parser of whole statements over sqlparser's parser of expressions.
