@@ -27,10 +27,14 @@
 //! same rows are split into the same files wherever the batches between them begin and end. A load that the table
 //! refuses for what the rows are (a constraint, a value) gives its token back.
 
+mod landed;
 mod ledger;
 mod parquet;
+mod replace;
+mod replacement;
 mod run;
 mod upload;
 
+pub(crate) use replace::widened;
 pub(crate) use run::{Loader, counts, remove};
 pub(crate) use upload::{Staged, stage};
