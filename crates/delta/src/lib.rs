@@ -2,6 +2,8 @@
 
 mod client;
 mod maintain;
+pub mod schema;
+mod scheduler;
 mod table;
 
 pub use client::DeltaClient;
@@ -9,5 +11,10 @@ pub use maintain::{
     Analyze, AnalyzeOptions, CloneMode, CloneOptions, CloneReport, ConvertOptions, FileSizes, HistoryEntry,
     OperationMetrics, OptimizeOptions, OptimizeReport, RestoreReport, TableDetail, TableOperation, VacuumMode,
     VacuumOptions,
+};
+pub use scheduler::{
+    AnalyzePolicy, DueTask, Finding, HealthThresholds, MaintenanceHandle, MaintenancePolicy, MaintenanceReport,
+    MaintenanceScheduler, MaintenanceTask, OptimizePolicy, Reason, Stop, TableHealth, TableReport, TaskOutcome,
+    TaskReport, VacuumPolicy,
 };
 pub use table::DeltaTable;
