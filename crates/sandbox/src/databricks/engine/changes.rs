@@ -2,11 +2,17 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
+use async_trait::async_trait;
 use datafusion::{
-    catalog::{TableProvider, view::ViewTable},
+    catalog::{Session, TableProvider, view::ViewTable},
+    common::{
+        Result as EngineResult,
+        tree_node::{Transformed, TransformedResult as _, TreeNode as _},
+    },
     datasource::provider_as_source,
-    logical_expr::{LogicalPlanBuilder, cast, ident},
+    logical_expr::{Expr as Plan, LogicalPlanBuilder, TableProviderFilterPushDown, TableType, cast, ident},
+    physical_plan::{ExecutionPlan, ExecutionPlanProperties as _, empty::EmptyExec, union::UnionExec},
     sql::sqlparser::ast::Expr,
 };
 use deltalake::{delta_datafusion::DeltaCdfTableProvider, kernel::Version};
@@ -67,7 +73,48 @@ impl Engine {
         check_recorded(&opened, start, end).await?;
         let load = opened.table.clone().scan_cdf().with_starting_version(start).with_ending_version(end);
         let provider = DeltaCdfTableProvider::try_new(load)?;
-        shaped(Arc::new(provider))
+        shaped(Arc::new(Feed(provider)))
+    }
+}
+
+/// A feed whose plan has no branches without files: the planner cannot sort those.
+#[derive(Debug)]
+struct Feed(DeltaCdfTableProvider);
+
+#[async_trait]
+impl TableProvider for Feed {
+    fn schema(&self) -> SchemaRef {
+        self.0.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        self.0.table_type()
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Plan],
+        limit: Option<usize>,
+    ) -> EngineResult<Arc<dyn ExecutionPlan>> {
+        let plan = self.0.scan(session, projection, filters, limit).await?;
+        let files = |plan: &Arc<dyn ExecutionPlan>| plan.output_partitioning().partition_count() > 0;
+        plan.transform_up(|node| {
+            if node.name() != "UnionExec" {
+                return Ok(Transformed::no(node));
+            }
+            let branches: Vec<_> = node.children().into_iter().filter(|branch| files(branch)).cloned().collect();
+            Ok(Transformed::yes(match branches.is_empty() {
+                true => Arc::new(EmptyExec::new(node.schema())),
+                false => UnionExec::try_new(branches)?,
+            }))
+        })
+        .data()
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Plan]) -> EngineResult<Vec<TableProviderFilterPushDown>> {
+        self.0.supports_filters_pushdown(filters)
     }
 }
 

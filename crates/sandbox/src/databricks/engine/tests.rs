@@ -8,8 +8,12 @@ use super::*;
 use crate::databricks::{error::SqlError, sql::Parameter};
 
 mod copy;
+mod inserts;
+mod merges;
+mod maintain;
 mod queries;
 mod tpch;
+mod travel;
 mod writes;
 
 /// A workspace in a folder of its own.

@@ -13,12 +13,7 @@ use datafusion::{
 };
 use deltalake::{DeltaTable, kernel::Version};
 
-use super::{
-    Engine, USER,
-    catalog::Place,
-    session::session,
-    tables::Opened,
-};
+use super::{Engine, USER, catalog::Place, session::session, tables::Opened};
 use crate::databricks::{
     error::{SqlError, SqlResult},
     sql::{CallContext, Rewriter, Statement, TableUse, cast_expr, find_tables, lex, parse},
@@ -160,7 +155,7 @@ impl Engine {
     /// A boundary of `table_changes`: a number is a version, anything else a moment.
     pub(super) async fn boundary(&self, expr: &Expr, place: &Place) -> SqlResult<Moment> {
         let value = self.constant(expr.clone(), place).await?;
-        if value.is_null(0) {
+        if value.data_type().is_null() || value.is_null(0) {
             let text = "CDC read start/end parameters cannot be null. Please provide a valid version or timestamp.";
             return Err(SqlError::new("DELTA_CDC_READ_NULL_RANGE_BOUNDARY", "22004", text));
         }
@@ -187,7 +182,7 @@ impl Engine {
     }
 
     /// The value of an expression that reads no table.
-    async fn constant(&self, expr: Expr, place: &Place) -> SqlResult<ArrayRef> {
+    pub(super) async fn constant(&self, expr: Expr, place: &Place) -> SqlResult<ArrayRef> {
         let Statement::Query(mut query) = parse(&lex("SELECT 1")?)? else {
             return Err(SqlError::internal("not a query"));
         };

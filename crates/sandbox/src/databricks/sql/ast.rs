@@ -1,6 +1,8 @@
 //! The statements that the sandbox runs.
 
+mod alter;
 mod create;
+mod maintain;
 mod show;
 mod write;
 
@@ -9,9 +11,11 @@ use std::fmt;
 use datafusion::sql::sqlparser::ast::{Expr, Query};
 
 pub(crate) use self::{
+    alter::{AddedColumn, ColumnChange, FieldPath, Position, TableChange},
     create::{ColumnSpec, CommentKind, CreateTable},
-    show::{SchemaFilter, Show, TableFilter},
-    write::{CopyInto, CopySource, Insert, InsertMode, Merge, MergeAction, MergeClause, MergeKind},
+    maintain::{CloneTable, Maintain, Statistics},
+    show::{DescribeForm, SchemaFilter, Show, TableFilter},
+    write::{CopyInto, CopySource, Insert, InsertMode, Merge, MergeAction, MergeClause, MergeKind, ReplaceOn},
 };
 
 /// A name as it was written, without its quotes.
@@ -35,6 +39,10 @@ impl fmt::Display for ObjectPath {
 pub(crate) enum Statement {
     Query(Box<Query>),
     CreateTable(Box<CreateTable>),
+    AlterTable {
+        table: ObjectPath,
+        change: Box<TableChange>,
+    },
     DropTable {
         name: ObjectPath,
         if_exists: bool,
@@ -72,7 +80,7 @@ pub(crate) enum Statement {
     Update {
         table: ObjectPath,
         alias: Option<Identifier>,
-        assignments: Vec<(Identifier, Expr)>,
+        assignments: Vec<(ObjectPath, Expr)>,
         predicate: Option<Expr>,
     },
     Delete {
@@ -91,8 +99,10 @@ pub(crate) enum Statement {
         comment: Option<String>,
     },
     Show(Show),
+    Maintain(Box<Maintain>),
     DescribeTable {
         table: ObjectPath,
+        form: DescribeForm,
     },
     DescribeQuery(Box<Query>),
     UseCatalog {
@@ -106,4 +116,21 @@ pub(crate) enum Statement {
         name: String,
         value: String,
     },
+}
+
+impl Statement {
+    /// The table whose rows or files the statement changes.
+    pub(crate) fn changed_table(&self) -> Option<&ObjectPath> {
+        match self {
+            Self::Insert(insert) => Some(&insert.table),
+            Self::Update { table, .. } | Self::Delete { table, .. } | Self::Truncate { table } => Some(table),
+            Self::Merge(merge) => Some(&merge.target),
+            Self::CopyInto(copy) => Some(&copy.table),
+            Self::Maintain(maintain) => match maintain.as_ref() {
+                Maintain::Optimize { table, .. } => Some(table),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
 }

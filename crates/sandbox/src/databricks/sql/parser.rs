@@ -12,7 +12,7 @@ mod versions;
 mod write;
 
 use datafusion::sql::sqlparser::{
-    ast::{ObjectNamePart, Query, TableFactor},
+    ast::{Expr, ObjectNamePart, Query, TableFactor},
     parser::{Parser, ParserError},
     tokenizer::{Token, TokenWithSpan},
 };
@@ -53,14 +53,25 @@ pub(crate) fn path_of_text(text: &str) -> SqlResult<ObjectPath> {
     Ok(path)
 }
 
+/// Reads an expression that stands in a text.
+pub(crate) fn expr_of_text(text: &str) -> SqlResult<Expr> {
+    let lexed = lex(text)?;
+    let mut parser = StatementParser::new(lexed.tokens.clone());
+    let expr = parser.inner.parse_expr().map_err(|error| syntax_error(&lexed, &error))?;
+    parser.end().map_err(|error| syntax_error(&lexed, &error))?;
+    Ok(expr)
+}
+
 /// A parser of whole statements over sqlparser's parser of expressions.
 pub(super) struct StatementParser {
     inner: Parser<'static>,
+    /// The common table expressions that stand before a statement which is not a query.
+    common: Vec<TokenWithSpan>,
 }
 
 impl StatementParser {
     fn new(tokens: Vec<TokenWithSpan>) -> Self {
-        Self { inner: Parser::new(&Databricks).with_tokens_with_locations(tokens) }
+        Self { inner: Parser::new(&Databricks).with_tokens_with_locations(tokens), common: Vec::new() }
     }
 
     fn end(&mut self) -> Parsed<()> {
@@ -78,7 +89,7 @@ impl StatementParser {
         };
         match word.as_str() {
             "SELECT" | "VALUES" | "FROM" | "TABLE" => self.query().map(Statement::Query),
-            "WITH" => self.query().map(Statement::Query),
+            "WITH" => self.with(),
             "CREATE" => self.create(),
             "DROP" => self.drop(),
             "INSERT" => self.insert(),
@@ -97,6 +108,11 @@ impl StatementParser {
             word if REFUSED.contains(&word) => refuse(word),
             _ => self.inner.expected("a statement", first),
         }
+    }
+
+    /// All tokens, also those that have been read; the parser is at its end afterwards.
+    fn tokens(&mut self) -> Vec<TokenWithSpan> {
+        std::mem::replace(&mut self.inner, Self::new(Vec::new()).inner).into_tokens()
     }
 
     fn query(&mut self) -> Parsed<Box<Query>> {

@@ -239,5 +239,4 @@ async fn comments_are_kept_by_the_catalog_and_by_the_table() {
     let opened = world.engine.open_entry(name).await.unwrap();
     assert_eq!(opened.table.snapshot().unwrap().metadata().description(), Some("it's ours"));
     assert_eq!(world.error("COMMENT ON TABLE nope IS 'x'").await.class(), "TABLE_OR_VIEW_NOT_FOUND");
-    assert_eq!(world.error("COMMENT ON COLUMN t.a IS 'x'").await.class(), "UNSUPPORTED_FEATURE");
 }

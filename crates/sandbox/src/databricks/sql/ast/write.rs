@@ -9,12 +9,25 @@ pub(crate) enum InsertMode {
     Append,
     Overwrite,
     ReplaceWhere(Box<Expr>),
+    /// `REPLACE USING (…)`: rows go whose columns equal those of a new row.
+    ReplaceUsing(Vec<Identifier>),
+    /// `REPLACE ON …`: rows go that match a new row.
+    ReplaceOn(Box<ReplaceOn>),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ReplaceOn {
+    pub(crate) target_alias: Option<Identifier>,
+    pub(crate) source_alias: Option<Identifier>,
+    pub(crate) on: Expr,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Insert {
     pub(crate) table: ObjectPath,
     pub(crate) mode: InsertMode,
+    /// `PARTITION (a = 1, b)`: columns with a value are not in the source.
+    pub(crate) partition: Vec<(Identifier, Option<Expr>)>,
     pub(crate) columns: Vec<Identifier>,
     pub(crate) by_name: bool,
     pub(crate) schema_evolution: bool,
@@ -54,7 +67,7 @@ pub(crate) enum MergeAction {
     UpdateAll {
         except: Vec<Identifier>,
     },
-    Update(Vec<(Identifier, Expr)>),
+    Update(Vec<(ObjectPath, Expr)>),
     /// `INSERT * [EXCEPT (…)]`
     InsertAll {
         except: Vec<Identifier>,
@@ -78,6 +91,7 @@ pub(crate) enum CopySource {
 #[derive(Clone, Debug)]
 pub(crate) struct CopyInto {
     pub(crate) table: ObjectPath,
+    pub(crate) by_position: bool,
     pub(crate) columns: Vec<Identifier>,
     pub(crate) source: CopySource,
     pub(crate) format: String,
