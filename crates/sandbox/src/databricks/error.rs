@@ -383,6 +383,9 @@ fn from_text(text: &str) -> SqlError {
     {
         return not_null(first);
     }
+    if has("is outside table root") {
+        return SqlError::unsupported("changing or rewriting the rows of a shallow clone: only INSERT and SELECT work");
+    }
     if has("No space left on device") {
         return SqlError {
             code: "IO_ERROR",

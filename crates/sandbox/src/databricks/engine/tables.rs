@@ -10,6 +10,7 @@ use url::Url;
 use super::{
     Engine,
     catalog::{FullName, Place, TableEntry},
+    maintain::delta_path,
 };
 use crate::databricks::{
     error::{SqlError, SqlResult},
@@ -52,6 +53,9 @@ pub(super) fn arrow_schema(fields: &StructType) -> SqlResult<SchemaRef> {
 impl Engine {
     /// The latest version of a table.
     pub(super) async fn open_table(&self, path: &ObjectPath, place: &Place) -> SqlResult<Opened> {
+        if let Some(path) = delta_path(path) {
+            return self.open_path(path).await;
+        }
         let name = place.resolve(path)?;
         self.open_entry(name).await
     }
