@@ -11,7 +11,8 @@ use datafusion::{
         provider_as_source,
     },
     execution::SessionState,
-    logical_expr::{LogicalPlanBuilder, cast, ident},
+    functions::core::expr_fn::nullif,
+    logical_expr::{LogicalPlanBuilder, cast, ident, lit},
 };
 use url::Url;
 
@@ -105,18 +106,19 @@ impl Format {
                     .with_file_compression_type(compression);
                 let format: Arc<dyn FileFormat> = Arc::new(format);
                 let schema = infer(files, &format, state).await?;
-                return listed(files, format, schema);
+                return listed(files, format, schema, "");
             }
             Self::Csv(csv) => csv,
         };
-        let null = (!csv.null.is_empty()).then(|| format!("^({})?$", escaped(&csv.null)));
+        if csv.infer && !csv.null.is_empty() {
+            return Err(SqlError::unsupported("the format options inferSchema and nullValue together"));
+        }
         let format = CsvFormat::default()
             .with_has_header(csv.header)
             .with_delimiter(csv.delimiter)
             .with_quote(csv.quote)
             .with_escape((csv.escape != csv.quote).then_some(csv.escape))
             .with_comment(csv.comment)
-            .with_null_regex(null)
             .with_newlines_in_values(csv.multi_line)
             .with_truncated_rows(true)
             .with_schema_infer_max_rec(ROWS_TO_INFER)
@@ -145,7 +147,7 @@ impl Format {
                 Field::new(name, if csv.infer { inferred(field.data_type()) } else { DataType::Utf8 }, true)
             })
             .collect();
-        listed(files, format, Arc::new(Schema::new(fields)))
+        listed(files, format, Arc::new(Schema::new(fields)), &csv.null)
     }
 }
 
@@ -163,12 +165,6 @@ fn byte(key: &str, value: &str) -> SqlResult<u8> {
         (_, "\\t") => Ok(b'\t'),
         _ => Err(SqlError::unsupported(format_args!("the format option {key} with anything but one ASCII character"))),
     }
-}
-
-/// A text in which nothing means anything else in a regular expression.
-fn escaped(text: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || c == ' ' || c == '_';
-    text.chars().map(|c| if plain(c) { c.to_string() } else { format!("\\{c}") }).collect()
 }
 
 /// Files are packed by their endings, all in one way.
@@ -235,32 +231,28 @@ fn unreadable(files: &[SourceFile], error: &datafusion::error::DataFusionError) 
     SqlError::new("FAILED_READ_FILE.NO_HINT", "KD001", text)
 }
 
-/// Files as a relation, moments in UTC.
-fn listed(files: &[SourceFile], format: Arc<dyn FileFormat>, schema: SchemaRef) -> SqlResult<Arc<dyn TableProvider>> {
+/// Files as a relation: moments in UTC, and NULL for the text that stands for it.
+fn listed(
+    files: &[SourceFile],
+    format: Arc<dyn FileFormat>,
+    schema: SchemaRef,
+    null: &str,
+) -> SqlResult<Arc<dyn TableProvider>> {
     let options = ListingOptions::new(format).with_file_extension("");
     let config = ListingTableConfig::new_with_multi_paths(urls(files)?).with_listing_options(options);
-    let moment = |data_type: &DataType| matches!(data_type, DataType::Timestamp(_, Some(_)));
-    // A text without a zone is read as one, and then is in UTC.
-    let read: Vec<Field> = schema
-        .fields()
-        .iter()
-        .map(|field| match moment(field.data_type()) {
-            true => Field::new(field.name(), DataType::Timestamp(TimeUnit::Microsecond, None), true),
-            false => field.as_ref().clone(),
-        })
-        .collect();
-    let table = ListingTable::try_new(config.with_schema(Arc::new(Schema::new(read))))?;
-    if !schema.fields().iter().any(|field| moment(field.data_type())) {
-        return Ok(Arc::new(table));
-    }
-    let columns: Vec<_> = schema
-        .fields()
-        .iter()
-        .map(|field| match moment(field.data_type()) {
-            true => cast(ident(field.name()), field.data_type().clone()).alias(field.name()),
-            false => ident(field.name()),
-        })
-        .collect();
-    let plan = LogicalPlanBuilder::scan("__files", provider_as_source(Arc::new(table)), None)?.project(columns)?;
-    Ok(Arc::new(ViewTable::new(plan.build()?, None)))
+    // A moment is written without a zone.
+    let read = |field: &Arc<Field>| match field.data_type() {
+        DataType::Timestamp(unit, Some(_)) => Field::new(field.name(), DataType::Timestamp(*unit, None), true),
+        _ => field.as_ref().clone(),
+    };
+    let columns = |field: &Arc<Field>| match field.data_type() {
+        DataType::Timestamp(_, Some(_)) => cast(ident(field.name()), field.data_type().clone()).alias(field.name()),
+        DataType::Utf8 if !null.is_empty() => nullif(ident(field.name()), lit(null)).alias(field.name()),
+        _ => ident(field.name()),
+    };
+    let read = Schema::new(schema.fields().iter().map(read).collect::<Vec<_>>());
+    let table = Arc::new(ListingTable::try_new(config.with_schema(Arc::new(read)))?);
+    let plan = LogicalPlanBuilder::scan("__files", provider_as_source(table), None)?;
+    let plan = plan.project(schema.fields().iter().map(columns))?.build()?;
+    Ok(Arc::new(ViewTable::new(plan, None)))
 }
