@@ -11,6 +11,7 @@ use super::builder::MergeBuilder;
 use crate::{
     filter::enclosed,
     schema::{SchemaDiff, TableSchema},
+    table::DeltaTable,
     write::{Warning, describe_nulls_and_duplicates},
 };
 
@@ -81,12 +82,12 @@ impl MergeBuilder {
             }
             MergeSource::Table(from) => {
                 let relation = dialect.table(&from)?;
-                self.count(&mut plan, &relation, Params::new()).await?;
+                count(&self.table, &self.keys, &mut plan, &relation, Params::new()).await?;
                 relation
             }
             MergeSource::Query(query) => {
                 let relation = format!("(\n{}\n)", query.sql().trim().trim_end_matches(';'));
-                self.count(&mut plan, &relation, query.params().clone()).await?;
+                count(&self.table, &self.keys, &mut plan, &relation, query.params().clone()).await?;
                 relation
             }
             other => {
@@ -104,36 +105,42 @@ impl MergeBuilder {
         plan.statements.push(statement(dialect, &request, &relation)?);
         Ok(plan)
     }
+}
 
-    /// Has the server count rows, keys with a null, and keys that come again.
-    async fn count(&self, plan: &mut MergePlan, relation: &str, params: Params) -> Result<()> {
-        #[derive(Deserialize)]
-        struct Counts {
-            n: i64,
-            keyed: i64,
-            keys: i64,
-        }
-        let dialect = self.table.dialect();
-        let keys = self.keys.iter().map(|key| dialect.quote(key)).collect::<Result<Vec<_>>>()?;
-        let present: Vec<_> = keys.iter().map(|key| format!("{key} IS NOT NULL")).collect();
-        let by = keys.join(", ");
-        let sql = format!(
-            "SELECT cast(coalesce(sum(copies), 0) AS BIGINT) AS n, \
-             cast(coalesce(sum(CASE WHEN {present} THEN copies ELSE 0 END), 0) AS BIGINT) AS keyed, \
-             cast(coalesce(sum(CASE WHEN {present} THEN 1 ELSE 0 END), 0) AS BIGINT) AS keys \
-             FROM (SELECT {by}, count(*) AS copies FROM {relation} AS r GROUP BY {by}) AS k",
-            present = present.join(" AND ")
-        );
-        let counts: Counts = self.table.warehouse().fetch_one(StatementRequest::read(sql).with_params(params)).await?;
-        let count = |n: i64| u64::try_from(n).unwrap_or_default();
-        plan.rows = count(counts.n);
-        let warnings = [
-            (counts.n - counts.keyed, Warning::NullKeys(count(counts.n - counts.keyed))),
-            (counts.keyed - counts.keys, Warning::DuplicateKeys(count(counts.keyed - counts.keys))),
-        ];
-        plan.warnings.extend(warnings.into_iter().filter(|(n, _)| *n > 0).map(|(_, warning)| warning));
-        Ok(())
+/// Has the server count rows, keys with a null, and keys that come again.
+async fn count(
+    table: &DeltaTable,
+    keys: &[String],
+    plan: &mut MergePlan,
+    relation: &str,
+    params: Params,
+) -> Result<()> {
+    #[derive(Deserialize)]
+    struct Counts {
+        n: i64,
+        keyed: i64,
+        keys: i64,
     }
+    let dialect = table.dialect();
+    let keys = keys.iter().map(|key| dialect.quote(key)).collect::<Result<Vec<_>>>()?;
+    let present: Vec<_> = keys.iter().map(|key| format!("{key} IS NOT NULL")).collect();
+    let by = keys.join(", ");
+    let sql = format!(
+        "SELECT cast(coalesce(sum(copies), 0) AS BIGINT) AS n, \
+         cast(coalesce(sum(CASE WHEN {present} THEN copies ELSE 0 END), 0) AS BIGINT) AS keyed, \
+         cast(coalesce(sum(CASE WHEN {present} THEN 1 ELSE 0 END), 0) AS BIGINT) AS keys \
+         FROM (SELECT {by}, count(*) AS copies FROM {relation} AS r GROUP BY {by}) AS k",
+        present = present.join(" AND ")
+    );
+    let counts: Counts = table.warehouse().fetch_one(StatementRequest::read(sql).with_params(params)).await?;
+    let count = |n: i64| u64::try_from(n).unwrap_or_default();
+    plan.rows = count(counts.n);
+    let warnings = [
+        (counts.n - counts.keyed, Warning::NullKeys(count(counts.n - counts.keyed))),
+        (counts.keyed - counts.keys, Warning::DuplicateKeys(count(counts.keyed - counts.keys))),
+    ];
+    plan.warnings.extend(warnings.into_iter().filter(|(n, _)| *n > 0).map(|(_, warning)| warning));
+    Ok(())
 }
 
 /// The shape of the statement. `*` stands for the columns of the source, which the warehouse names one by one.

@@ -52,8 +52,14 @@ use crate::table::DeltaTable;
 /// ```
 #[must_use = "a write does nothing until it is run"]
 pub struct WriteBuilder {
-    pub(super) table: DeltaTable,
+    pub(super) write: Write,
     pub(super) source: Source,
+}
+
+/// Everything about a write except its rows, which only one task can read.
+#[derive(Clone)]
+pub(super) struct Write {
+    pub(super) table: DeltaTable,
     pub(super) mode: LoadMode,
     token: Option<LoadToken>,
     route: Option<Route>,
@@ -68,12 +74,6 @@ pub struct WriteBuilder {
 pub(super) enum Source {
     Batches(BatchStream),
     Rows(RowSource),
-}
-
-impl From<BatchStream> for Source {
-    fn from(batches: BatchStream) -> Self {
-        Self::Batches(batches)
-    }
 }
 
 impl DeltaTable {
@@ -96,9 +96,8 @@ impl WriteBuilder {
     pub const DEFAULT_INSERT_BYTES: usize = 256 * 1024;
 
     fn new(table: DeltaTable, source: Source) -> Self {
-        Self {
+        let write = Write {
             table,
-            source,
             mode: LoadMode::Append,
             token: None,
             route: None,
@@ -108,7 +107,8 @@ impl WriteBuilder {
             progress: None,
             options: CallOptions::default(),
             version: true,
-        }
+        };
+        Self { write, source }
     }
 
     /// The rows are added. This is the default.
@@ -144,49 +144,49 @@ impl WriteBuilder {
 
     /// Says what becomes of the rows that are there.
     pub fn with_mode(mut self, mode: LoadMode) -> Self {
-        self.mode = mode;
+        self.write.mode = mode;
         self
     }
 
     /// Names this write for ever: repeated with the same token, it changes nothing.
     pub fn with_token(mut self, token: LoadToken) -> Self {
-        self.token = Some(token);
+        self.write.token = Some(token);
         self
     }
 
     /// Settles the way instead of leaving it to the size.
     pub fn with_route(mut self, route: Route) -> Self {
-        self.route = Some(route);
+        self.write.route = Some(route);
         self
     }
 
     /// Up to so many rows and bytes of Arrow, an append without a token is one INSERT. `0` rows: never.
     pub fn with_insert_limit(mut self, rows: usize, bytes: usize) -> Self {
-        (self.insert_rows, self.insert_bytes) = (rows, bytes);
+        (self.write.insert_rows, self.write.insert_bytes) = (rows, bytes);
         self
     }
 
     /// Closes a staged file at about this many bytes of Parquet. Memory in use is a small multiple of it.
     pub fn with_target_file_bytes(mut self, bytes: usize) -> Self {
-        self.target_file_bytes = bytes;
+        self.write.target_file_bytes = bytes;
         self
     }
 
     /// Reports progress as files are staged; must not block.
     pub fn with_progress(mut self, progress: impl Fn(Progress) + Send + Sync + 'static) -> Self {
-        self.progress = Some(Arc::new(progress));
+        self.write.progress = Some(Arc::new(progress));
         self
     }
 
     /// Replaces the call options.
     pub fn with_options(mut self, options: CallOptions) -> Self {
-        self.options = options;
+        self.write.options = options;
         self
     }
 
     /// Whether the table's version is looked up at the end, by a statement of its own. It is unless this says no.
     pub fn with_version(mut self, version: bool) -> Self {
-        self.version = version;
+        self.write.version = version;
         self
     }
 
@@ -202,31 +202,37 @@ impl WriteBuilder {
     /// # Cancellation
     ///
     /// Dropping the future stops the work. A staged write is completed by writing again with the same token.
-    pub async fn run(mut self) -> Result<WriteReport> {
+    pub async fn run(self) -> Result<WriteReport> {
         let began = Instant::now();
-        self.check()?;
-        let batches = self.batches().await?;
-        let token = self.token.clone();
-        let (small, batches) = match (self.route, &token) {
-            (Some(Route::Insert), _) => {
-                let schema = batches.schema().clone();
-                (Some(batches.collect_batches().await?), BatchStream::from_batches(schema, Vec::new()))
-            }
-            (None, None) if self.mode == LoadMode::Append => self.peek(batches).await?,
-            _ => (None, batches),
-        };
+        let Self { write, source } = self;
+        write.check()?;
+        let batches = write.batches(source).await?;
+        let token = write.token.clone();
         let schema = batches.schema().clone();
-        let written = match small {
-            Some(small) => match self.insert(&schema, &small).await? {
-                Some(report) => report,
-                None => self.stage(BatchStream::from_batches(schema, small), None).await?,
-            },
-            None => self.stage(batches, token).await?,
+        let rows = match (write.route, &token) {
+            (Some(Route::Insert), _) => Rows::Few(batches.collect_batches().await?),
+            (None, None) if write.mode == LoadMode::Append => write.peek(batches).await?,
+            _ => Rows::Many(batches),
         };
-        let version = if self.version { self.latest_version().await } else { None };
+        let written = match rows {
+            Rows::Many(batches) => write.stage(batches, token).await?,
+            Rows::Few(few) => match write.insert(&schema, &few).await? {
+                Some(report) => report,
+                None => write.stage(BatchStream::from_batches(schema, few), None).await?,
+            },
+        };
+        let version = if write.version { write.latest_version().await } else { None };
         Ok(WriteReport { version, elapsed: began.elapsed(), ..written })
     }
+}
 
+/// Rows that are all in memory, or a stream of all of them.
+enum Rows {
+    Few(Vec<RecordBatch>),
+    Many(BatchStream),
+}
+
+impl Write {
     fn check(&self) -> Result<()> {
         let wrong = |why: &'static str| {
             Err(Error::new(ErrorKind::InvalidInput, why).with_context("table", self.table.table_ref().to_string()))
@@ -241,9 +247,8 @@ impl WriteBuilder {
     }
 
     /// The rows as batches; a type's rows take the table's types.
-    pub(super) async fn batches(&mut self) -> Result<BatchStream> {
-        let nothing = Source::Batches(BatchStream::from_batches(Arc::new(Schema::empty()), vec![]));
-        match std::mem::replace(&mut self.source, nothing) {
+    pub(super) async fn batches(&self, source: Source) -> Result<BatchStream> {
+        match source {
             Source::Batches(batches) => Ok(batches),
             Source::Rows(rows) if matches!(self.mode, LoadMode::Create | LoadMode::CreateOrReplace) => {
                 rows.batches(None)
@@ -256,7 +261,7 @@ impl WriteBuilder {
     }
 
     /// The rows, if they are few; otherwise a stream of all of them.
-    async fn peek(&self, mut batches: BatchStream) -> Result<(Option<Vec<RecordBatch>>, BatchStream)> {
+    async fn peek(&self, mut batches: BatchStream) -> Result<Rows> {
         let schema = batches.schema().clone();
         let (mut seen, mut rows, mut bytes) = (Vec::new(), 0, 0);
         while let Some(batch) = batches.next().await.transpose()? {
@@ -265,10 +270,10 @@ impl WriteBuilder {
             seen.push(batch);
             if rows > self.insert_rows || bytes > self.insert_bytes {
                 let whole = stream::iter(seen.into_iter().map(Ok)).chain(batches);
-                return Ok((None, BatchStream::new(schema, whole)));
+                return Ok(Rows::Many(BatchStream::new(schema, whole)));
             }
         }
-        Ok((Some(seen), BatchStream::from_batches(schema, Vec::new())))
+        Ok(Rows::Few(seen))
     }
 
     /// Writes the rows as one INSERT; `None` if they have types that no literal has, and nothing was settled.
@@ -351,10 +356,10 @@ fn report(route: Route, rows: u64, bytes: u64, files: u64, token: Option<LoadTok
 impl fmt::Debug for WriteBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WriteBuilder")
-            .field("table", self.table.table_ref())
-            .field("mode", &self.mode)
-            .field("token", &self.token)
-            .field("route", &self.route)
+            .field("table", self.write.table.table_ref())
+            .field("mode", &self.write.mode)
+            .field("token", &self.write.token)
+            .field("route", &self.write.route)
             .finish_non_exhaustive()
     }
 }

@@ -14,7 +14,10 @@ use twinhouse_warehouse_api::{
     },
 };
 
-use super::{builder::WriteBuilder, report::Route};
+use super::{
+    builder::{Write, WriteBuilder},
+    report::Route,
+};
 use crate::{
     filter::{enclosed, name_list},
     schema::{SchemaDiff, TableSchema},
@@ -97,9 +100,10 @@ impl WriteBuilder {
     /// # Cancellation
     ///
     /// Dropping the future leaves nothing behind.
-    pub async fn dry_run(mut self) -> Result<WritePlan> {
-        let table = self.table.clone();
-        let creates = matches!(self.mode, LoadMode::Create | LoadMode::CreateOrReplace);
+    pub async fn dry_run(self) -> Result<WritePlan> {
+        let Self { write, source } = self;
+        let table = write.table.clone();
+        let creates = matches!(write.mode, LoadMode::Create | LoadMode::CreateOrReplace);
         let info = match table.warehouse().table(table.table_ref()).await {
             Ok(info) => Some(info),
             Err(error) if creates && error.kind() == ErrorKind::NotFound => None,
@@ -109,14 +113,14 @@ impl WriteBuilder {
             Some(_) if !creates => table.detail().await?.partition_columns,
             _ => Vec::new(),
         };
-        let mut batches = self.batches().await?;
+        let mut batches = write.batches(source).await?;
         let schema = batches.schema().clone();
         let fit = info.as_ref().filter(|_| !creates).map(|info| Fit::plan(info, &schema)).transpose();
         let (fit, mut misfit) = match fit {
             Ok(fit) => (fit, None),
             Err(error) => (None, Some(error)),
         };
-        if self.mode == LoadMode::Create && info.is_some() {
+        if write.mode == LoadMode::Create && info.is_some() {
             misfit = Some(Error::new(ErrorKind::AlreadyExists, "the table is there already"));
         }
         let (mut rows, mut bytes, mut parts) = (0, 0, Partitions::new(&partitioned));
@@ -128,12 +132,12 @@ impl WriteBuilder {
                 Err(error) => misfit = misfit.or(Some(error)),
             }
         }
-        let target = self.target_file_bytes.max(1) as u64;
+        let target = write.target_file_bytes.max(1) as u64;
         let files = if rows == 0 { 0 } else { bytes.div_ceil(target).max(parts.count).max(1) };
-        let route = self.route_of(rows, bytes);
+        let route = write.route_of(rows, bytes);
         let mut warnings = Vec::new();
         if rows == 0 {
-            warnings.push(if self.mode == LoadMode::Append { Warning::NoRows } else { Warning::Empties });
+            warnings.push(if write.mode == LoadMode::Append { Warning::NoRows } else { Warning::Empties });
         }
         if parts.count > MANY as u64 {
             warnings.push(Warning::ManyPartitions(parts.count));
@@ -152,10 +156,12 @@ impl WriteBuilder {
             route,
             partitions: parts.named.into_iter().collect(),
             warnings,
-            statements: vec![self.statement(&schema, fit.as_ref(), &partitioned, route)?],
+            statements: vec![write.statement(&schema, fit.as_ref(), &partitioned, route)?],
         })
     }
+}
 
+impl Write {
     fn statement(&self, schema: &Schema, fit: Option<&Fit>, partitioned: &[String], route: Route) -> Result<String> {
         let (table, dialect) = (self.table.sql_name()?, self.table.dialect());
         let names: Vec<&str> = match fit {
