@@ -309,6 +309,12 @@ fn from_text(text: &str) -> SqlError {
     }
     let has = |needle: &str| text.contains(needle);
     let first = text.lines().next().unwrap_or_default().trim().trim_end_matches('.');
+    if let Some(file) = text.split("Object at location ").nth(1).and_then(|rest| rest.split(" not found").next()) {
+        let text = format!(
+            "File {file} referenced in the transaction log cannot be found. This occurs when data has been manually deleted from the file system rather than using the table `DELETE` statement, or when it has been vacuumed."
+        );
+        return SqlError::new("DELTA_FILE_NOT_FOUND_DETAILED", "42K03", text);
+    }
     if has("Divide by zero") || has("divide by zero") {
         return SqlError::new(
             "DIVIDE_BY_ZERO",
