@@ -128,8 +128,6 @@ const CLASSES: &[(&str, ErrorKind, What)] = &[
     ("DELTA_TABLE_NOT_FOUND",               ErrorKind::NotFound,          Permanent),
     ("DELTA_TIMESTAMP_",                    ErrorKind::NotFound,          Permanent),
     ("DELTA_VERSION_NOT_FOUND",             ErrorKind::NotFound,          Permanent),
-    ("DELTA_TIMESTAMP_",                    ErrorKind::NotFound,          Permanent),
-    ("DELTA_VERSION_NOT_FOUND",             ErrorKind::NotFound,          Permanent),
     ("DELTA_VIOLATE_CONSTRAINT",            ErrorKind::Constraint,        Permanent),
     ("DELTA_ZORDERING_",                    ErrorKind::InvalidInput,      Permanent),
     ("INSUFFICIENT_PERMISSIONS",            ErrorKind::PermissionDenied,  Permanent),
