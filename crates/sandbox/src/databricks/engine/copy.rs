@@ -164,13 +164,6 @@ impl Engine {
         state: &SessionState,
         options: &Options,
     ) -> SqlResult<LogicalPlan> {
-        match &options.format {
-            Format::Csv(csv) if !csv.header => {}
-            _ => {
-                let text = "COPY INTO … BY POSITION or with a list of columns is only for CSV files without a header.";
-                return Err(SqlError::new("COPY_INTO_NON_CSV_BY_POSITION", "42000", text));
-            }
-        }
         let provider = options.format.relation(files, state).await?;
         let source = LogicalPlanBuilder::scan("__files", provider_as_source(provider), None)?.build()?;
         let fit = Fit { columns: &copy.columns, ..Fit::default() };
@@ -229,6 +222,12 @@ fn counts(rows: u64) -> SqlResult<Outcome> {
 
 fn options(copy: &CopyInto) -> SqlResult<Options> {
     let format = Format::new(&copy.format, &copy.format_options)?;
+    let headerless = matches!(&format, Format::Csv(csv) if !csv.header);
+    let listed = !copy.columns.is_empty() && matches!(copy.source, CopySource::Directory(_));
+    if (copy.by_position || listed) && !headerless {
+        let text = "COPY INTO … BY POSITION or with a list of columns is only for CSV files without a header.";
+        return Err(SqlError::new("COPY_INTO_NON_CSV_BY_POSITION", "42000", text));
+    }
     let mut options = Options { force: false, merge_schema: false, format };
     for (key, value) in &copy.copy_options {
         match key.to_ascii_lowercase().as_str() {

@@ -10,6 +10,8 @@ pub(crate) enum Show {
     Tables { catalog: Option<Identifier>, schema: SchemaFilter, like: Option<String> },
     Columns { catalog: Option<Identifier>, schema: SchemaFilter, table: TableFilter, like: Option<String> },
     Volumes { schema: Option<ObjectPath> },
+    Properties { table: ObjectPath, key: Option<String> },
+    CreateTable { table: ObjectPath },
 }
 
 /// Which schemas a SHOW lists.
@@ -27,4 +29,12 @@ pub(crate) enum TableFilter {
     Named(Identifier),
     Like(String),
     All,
+}
+
+/// How much a DESCRIBE TABLE says, and in which form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DescribeForm {
+    Columns,
+    Extended,
+    Json,
 }

@@ -3,7 +3,7 @@
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::{Parsed, StatementParser, refuse};
-use crate::databricks::sql::ast::{ObjectPath, SchemaFilter, Show, Statement, TableFilter};
+use crate::databricks::sql::ast::{DescribeForm, Maintain, ObjectPath, SchemaFilter, Show, Statement, TableFilter};
 
 impl StatementParser {
     pub(super) fn show(&mut self) -> Parsed<Statement> {
@@ -26,8 +26,22 @@ impl StatementParser {
                 let schema = if self.in_or_from() { Some(self.path()?) } else { None };
                 Show::Volumes { schema }
             }
-            word @ ("VIEWS" | "FUNCTIONS" | "PARTITIONS" | "TBLPROPERTIES" | "CREATE" | "GRANTS" | "KEYS"
-            | "FOREIGN" | "TABLE") => {
+            "TBLPROPERTIES" => {
+                let table = self.path()?;
+                let key = if self.inner.consume_token(&Token::LParen) {
+                    let key = match self.inner.peek_token().token {
+                        Token::SingleQuotedString(_) => self.text()?,
+                        _ => self.path()?.0.join("."),
+                    };
+                    self.inner.expect_token(&Token::RParen)?;
+                    Some(key)
+                } else {
+                    None
+                };
+                Show::Properties { table, key }
+            }
+            "CREATE" if self.accept(&["TABLE"]) => Show::CreateTable { table: self.path()? },
+            word @ ("VIEWS" | "FUNCTIONS" | "PARTITIONS" | "CREATE" | "GRANTS" | "KEYS" | "FOREIGN" | "TABLE") => {
                 return refuse(&format!("SHOW {word}"));
             }
             _ => return self.inner.expected("CATALOGS, SCHEMAS, TABLES, COLUMNS or VOLUMES", kind),
@@ -108,14 +122,19 @@ impl StatementParser {
             }
         }
         self.accept(&["TABLE"]);
-        if !self.accept(&["EXTENDED"]) {
-            self.accept(&["FORMATTED"]);
-        }
+        let extended = self.accept(&["EXTENDED"]) || self.accept(&["FORMATTED"]);
         let table = self.path()?;
-        if self.accept(&["AS", "JSON"]) {
-            return refuse("DESCRIBE … AS JSON");
+        if extended && !self.peek_word(0, "AS") && matches!(self.inner.peek_token().token, Token::Word(_)) {
+            let column = self.inner.parse_identifier()?.value;
+            return Ok(Statement::Maintain(Box::new(Maintain::DescribeColumn { table, column })));
         }
-        Ok(Statement::DescribeTable { table })
+        let form = match (extended, self.accept(&["AS", "JSON"])) {
+            (true, true) => DescribeForm::Json,
+            (true, false) => DescribeForm::Extended,
+            (false, false) => DescribeForm::Columns,
+            (false, true) => return refuse("DESCRIBE … AS JSON without EXTENDED"),
+        };
+        Ok(Statement::DescribeTable { table, form })
     }
 }
 

@@ -1,0 +1,13 @@
+//! CREATE, DROP, COMMENT ON, USE and SET.
+
+mod columns;
+mod create;
+mod drop;
+mod objects;
+mod settings;
+
+pub(super) use self::{
+    columns::{DEFAULT, LENGTH, MAPPED, MAPPING, check_clustering, check_property, defaults_allowed, field, is_mapped},
+    create::properties,
+    objects::{already_exists, table_text},
+};
