@@ -123,12 +123,7 @@ impl Engine {
         done
     }
 
-    async fn run_statement(
-        &self,
-        lexed: &Lexed,
-        statement: &Statement,
-        place: &Place,
-    ) -> SqlResult<(Outcome, Effect)> {
+    async fn run_statement(&self, lexed: &Lexed, statement: &Statement, place: &Place) -> SqlResult<(Outcome, Effect)> {
         let outcome = match statement {
             Statement::Query(_) => self.query(lexed, statement, place).await?,
             Statement::DescribeQuery(_) => self.describe_query(lexed, statement, place).await?,

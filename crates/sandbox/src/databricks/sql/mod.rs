@@ -23,9 +23,9 @@ mod udf;
 pub(crate) use self::{
     arithmetic::Arithmetic,
     ast::{
-        CloneTable, Maintain, Statistics,
-        AddedColumn, ColumnChange, ColumnSpec, CommentKind, CopyInto, CopySource, CreateTable, DescribeForm, Insert, InsertMode, Merge, MergeAction, MergeKind,
-        ObjectPath, Position, ReplaceOn, SchemaFilter, Show, Statement, TableChange, TableFilter,
+        AddedColumn, CloneTable, ColumnChange, ColumnSpec, CommentKind, CopyInto, CopySource, CreateTable,
+        DescribeForm, Insert, InsertMode, Maintain, Merge, MergeAction, MergeKind, ObjectPath, Position, ReplaceOn,
+        SchemaFilter, Show, Statement, Statistics, TableChange, TableFilter,
     },
     cast::{date_and_time, java_float},
     dialect::cast_expr,
