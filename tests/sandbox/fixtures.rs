@@ -17,13 +17,20 @@ const SCHEMA: &str = "default";
 /// Names a folder in which what the tests write shall stay.
 pub(crate) const KEEP: &str = "TWINHOUSE_PROOF_FOLDER";
 
+/// The file in that folder that has the statements of the tests.
+pub(crate) const STATEMENTS: &str = "statements.jsonl";
+
+/// Marks statements that a test has written itself: no builder made them.
+pub(crate) const BY_HAND: &str = "/* by hand */ ";
+
 /// The sandbox of this process.
 pub(crate) async fn shared() -> Result<&'static Sandbox> {
     static KEPT: OnceCell<Sandbox> = OnceCell::const_new();
     match std::env::var_os(KEEP) {
         None => Sandbox::shared().await,
         Some(folder) => {
-            let options = SandboxOptions::default().with_fronts([]).with_data_folder(folder);
+            let log = std::path::Path::new(&folder).join(STATEMENTS);
+            let options = SandboxOptions::default().with_fronts([]).with_data_folder(&folder).with_statement_log(log);
             KEPT.get_or_try_init(|| Sandbox::start(options)).await
         }
     }

@@ -12,7 +12,7 @@ use twinhouse_delta::{DeltaClient, DeltaTable};
 use twinhouse_testkit::conformance::Fixture as _;
 use twinhouse_warehouse_api::{BatchStream, StatementRequest, Warehouse, WarehouseExt as _};
 
-use crate::fixtures::{OnDatabricks, databricks_of, shared};
+use crate::fixtures::{BY_HAND, OnDatabricks, databricks_of, shared};
 
 /// A row of the tables here.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -85,7 +85,7 @@ impl Ground {
     }
 
     pub(super) async fn run(&self, sql: &str) -> u64 {
-        self.warehouse.execute(StatementRequest::write(sql)).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"))
+        self.warehouse.execute(StatementRequest::write(format!("{BY_HAND}{sql}"))).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"))
     }
 
     pub(super) async fn rows(&self) -> Vec<Row> {

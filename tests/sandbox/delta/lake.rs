@@ -9,7 +9,7 @@ use twinhouse_core::{
 use twinhouse_delta::{DeltaClient, DeltaTable};
 use twinhouse_warehouse_api::{StatementRequest, WarehouseExt as _};
 
-use crate::fixtures::{databricks_of, shared};
+use crate::fixtures::{BY_HAND, databricks_of, shared};
 
 /// The tables of a new schema of the shared sandbox.
 pub(super) async fn lake() -> DeltaClient {
@@ -22,7 +22,7 @@ pub(super) async fn lake() -> DeltaClient {
 /// Runs a statement over the table, which is `{t}` in it.
 pub(super) async fn run(table: &DeltaTable, sql: &str) -> Result<u64> {
     let name = table.warehouse().info().dialect.table(table.table_ref())?;
-    table.warehouse().execute(sql.replace("{t}", &name)).await
+    table.warehouse().execute(format!("{BY_HAND}{}", sql.replace("{t}", &name))).await
 }
 
 /// The column `id`, in order.

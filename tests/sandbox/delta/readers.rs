@@ -1,7 +1,8 @@
-//! Every table that the tests of this folder write, read by programs of others at every version: the rows must be those
-//! that the sandbox answers.
+//! Programs of others judge what the tests of this folder write: every table is read at every version, and the rows must
+//! be those that the sandbox answers; every statement that the crates made is parsed.
 //!
-//! `tests/proof/run` gives them: the Python packages `deltalake` and `duckdb`. Without it there is nothing to ask.
+//! `tests/proof/run` gives them: the Python packages `deltalake`, `duckdb` and `sqlfluff`. Without it there is nothing
+//! to ask.
 
 use std::{
     fs::File,
@@ -18,7 +19,7 @@ use twinhouse_databricks::DatabricksWarehouse;
 use twinhouse_sandbox::{Sandbox, SandboxOptions};
 use twinhouse_warehouse_api::{StatementRequest, TableRef, Warehouse as _, WarehouseExt as _};
 
-use crate::fixtures::{KEEP, databricks_of};
+use crate::fixtures::{KEEP, STATEMENTS, databricks_of};
 
 /// Names the Python that has the readers.
 const PYTHON: &str = "TWINHOUSE_PROOF_PYTHON";
@@ -38,7 +39,7 @@ struct Version {
 }
 
 #[tokio::test]
-async fn every_version_of_every_table_is_the_same_to_other_readers() {
+async fn every_version_of_every_table_is_the_same_to_other_readers_and_every_statement_parses() {
     let Some(python) = std::env::var_os(PYTHON) else {
         eprintln!("not run: {PYTHON} is not set; tests/proof/run sets it");
         return;
@@ -62,8 +63,11 @@ async fn every_version_of_every_table_is_the_same_to_other_readers() {
     let manifest = answers.path().join("manifest.json");
     serde_json::to_writer(File::create(&manifest).unwrap(), &tables).unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("proof/readers.py");
-    let readers = Command::new(python).arg(script).arg(&manifest).status();
+    let readers = Command::new(&python).arg(script).arg(&manifest).status();
     assert!(readers.unwrap().success(), "the readers see other rows");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("proof/statements.py");
+    let parser = Command::new(&python).arg(script).arg(kept.path().join(STATEMENTS)).status();
+    assert!(parser.unwrap().success(), "the parser does not take the SQL that the crates made");
     sandbox.stop().await.unwrap();
     assert!(tests.unwrap().success(), "the tests that write the tables fail");
 }
