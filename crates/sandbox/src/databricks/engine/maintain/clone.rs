@@ -7,7 +7,6 @@ use deltalake::{
     protocol::{DeltaOperation, SaveMode},
 };
 use serde_json::{Value, json};
-use url::Url;
 use uuid::Uuid;
 
 use super::{
@@ -25,6 +24,9 @@ use crate::databricks::{
     error::{SqlError, SqlResult},
     sql::{CloneTable, TableUse},
 };
+
+/// Begins the path of a file that another table wrote.
+const FILE: &str = "file://";
 
 impl Engine {
     pub(super) async fn clone_table(&self, clone: &CloneTable, place: &Place) -> SqlResult<Outcome> {
@@ -94,11 +96,12 @@ impl Engine {
         // Collected: the engine's iterator cannot be kept over an await.
         let files: Vec<_> = snapshot.log_data().into_iter().collect();
         for file in files {
-            let local = local(&folder, &file.path())?;
-            let path = if clone.shallow {
-                Url::from_file_path(&local).map_err(|()| SqlError::internal("a file without a URL"))?.to_string()
-            } else {
-                copy(&local, &target, &file.path()).await?
+            let path = file.path();
+            let local = local(&folder, &path);
+            let path = match clone.shallow {
+                // As it is on the disk: the log's own spelling is made where it is written.
+                true => format!("{FILE}{}", local.to_str().ok_or_else(|| SqlError::internal("an odd path"))?),
+                false => copy(&local, &target, &path).await?,
             };
             actions.push(Action::Add(Add {
                 path,
@@ -169,22 +172,18 @@ fn metadata(source: &Metadata, clone: &CloneTable, name: &FullName, existing: Op
 }
 
 /// Where a file of the log is on this machine's disk.
-fn local(folder: &Path, path: &str) -> SqlResult<PathBuf> {
-    match Url::parse(path) {
-        Ok(url) if url.scheme() == "file" => {
-            url.to_file_path().map_err(|()| SqlError::internal("a file without a path"))
-        }
-        _ => Ok(folder.join(path)),
-    }
+fn local(folder: &Path, path: &str) -> PathBuf {
+    path.strip_prefix(FILE).map_or_else(|| folder.join(path), PathBuf::from)
 }
 
 /// Copies a file into the clone, and answers its path there.
 async fn copy(local: &Path, target: &Path, path: &str) -> SqlResult<String> {
-    let relative = if Url::parse(path).is_ok_and(|url| url.scheme() == "file") {
-        let name = local.file_name().and_then(|name| name.to_str());
-        name.ok_or_else(|| SqlError::internal("a file without a name"))?
-    } else {
-        path
+    let relative = match path.starts_with(FILE) {
+        false => path,
+        true => {
+            let name = local.file_name().and_then(|name| name.to_str());
+            name.ok_or_else(|| SqlError::internal("a file without a name"))?
+        }
     };
     let to = target.join(relative);
     if let Some(parent) = to.parent() {

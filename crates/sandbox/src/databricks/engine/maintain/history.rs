@@ -16,10 +16,24 @@ impl Engine {
         let opened = self.open_table(table, place).await?;
         let folder = self.0.root.join(&opened.entry.folder);
         let isolation = opened.table.snapshot()?.metadata().configuration().get("delta.isolationLevel").cloned();
-        let mut commits = Vec::new();
-        for version in versions(&folder).await?.into_iter().take(limit.unwrap_or(usize::MAX)) {
+        let limit = limit.unwrap_or(usize::MAX);
+        let mut commits: Vec<Entry> = Vec::new();
+        for version in versions(&folder).await? {
+            // Beyond the limit only what shifts the times of those within it.
+            let apart = match commits.as_slice() {
+                [.., newer, older] => newer.timestamp > older.timestamp + CLOSE,
+                _ => false,
+            };
+            if commits.len() >= limit && (limit == 0 || commits.len() > limit && apart) {
+                break;
+            }
             commits.push(Entry::of(commit(&folder, version).await?));
         }
+        // Times never run backwards: a commit counts as one millisecond later than the one before at least.
+        for index in (1..commits.len()).rev() {
+            commits[index - 1].timestamp = commits[index - 1].timestamp.max(commits[index].timestamp + 1);
+        }
+        commits.truncate(limit);
         let text = |key: &'static str| texts(commits.iter().map(|entry| entry.text(key)));
         let isolation = |entry: &Entry| match entry.operation.as_str() {
             "OPTIMIZE" | "VACUUM START" | "VACUUM END" => "SnapshotIsolation".to_owned(),
@@ -28,7 +42,7 @@ impl Engine {
         let count = commits.len();
         answer(vec![
             ("version", longs(commits.iter().map(|entry| i64::try_from(entry.commit.version).ok()))),
-            ("timestamp", moments(commits.iter().map(Entry::timestamp))),
+            ("timestamp", moments(commits.iter().map(|entry| Some(entry.timestamp)))),
             ("userId", text("userId")),
             ("userName", text("userName")),
             ("operation", texts(commits.iter().map(|entry| Some(&entry.operation)))),
@@ -46,8 +60,13 @@ impl Engine {
     }
 }
 
+/// Commits that are less apart, in milliseconds, may shift each other's times.
+const CLOSE: i64 = 1000;
+
 struct Entry {
     commit: Commit,
+    /// In milliseconds since 1970.
+    timestamp: i64,
     operation: String,
     parameters: BTreeMap<String, String>,
     metrics: BTreeMap<String, String>,
@@ -63,16 +82,13 @@ impl Entry {
         let operation = operation.to_owned();
         let parameters = parameters(&commit, &operation);
         let metrics = metrics(&commit, &operation);
-        Self { commit, operation, parameters, metrics }
+        let time = commit.info.get("inCommitTimestamp").or_else(|| commit.info.get("timestamp"));
+        let timestamp = time.and_then(Value::as_i64).unwrap_or_default();
+        Self { commit, timestamp, operation, parameters, metrics }
     }
 
     fn text(&self, key: &str) -> Option<&str> {
         self.commit.info.get(key)?.as_str()
-    }
-
-    fn timestamp(&self) -> Option<i64> {
-        let info = &self.commit.info;
-        info.get("inCommitTimestamp").or_else(|| info.get("timestamp"))?.as_i64()
     }
 
     /// What the engine says; if it is silent, a commit that took files away has certainly read some.

@@ -1,6 +1,6 @@
 //! OPTIMIZE: compaction and Z-order.
 
-use arrow::array::AsArray as _;
+use arrow::array::{ArrayRef, AsArray as _};
 use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr};
 use deltalake::{
     FilterLiteral, FilterOp, FilterValue,
@@ -18,7 +18,7 @@ use super::{
         prepare::{find_column, quote},
         tables::Opened,
     },
-    answer::{answer, booleans, double, long, nulls, structure, text},
+    answer::{answer, booleans, double, long, longs, nulls, structure, text},
     log::worded,
 };
 use crate::databricks::{
@@ -92,7 +92,7 @@ impl Engine {
         z_ordered: bool,
         clustered: bool,
         began: u64,
-    ) -> SqlResult<arrow::array::ArrayRef> {
+    ) -> SqlResult<ArrayRef> {
         let group = |count: u64, size: i64| structure(vec![("num", long(count)), ("size", long(size))]);
         let removed = &metrics.files_removed;
         let z_stats = if z_ordered {
@@ -120,7 +120,7 @@ impl Engine {
             nulls(&["inputZCubeFiles"], 1)
         };
         let columns = opened.fields()?.fields().count();
-        let none = || long(0);
+        let (none, unknown) = (|| long(0), || longs([None]));
         Ok(structure(vec![
             ("numFilesAdded", long(metrics.num_files_added)),
             ("numFilesRemoved", long(metrics.num_files_removed)),
@@ -129,7 +129,7 @@ impl Engine {
             ("partitionsOptimized", long(metrics.partitions_optimized)),
             ("zOrderStats", z_stats),
             ("clusteringStats", clustering_stats),
-            ("numBins", long(metrics.partitions_optimized)),
+            ("numBins", unknown()),
             ("numBatches", long(i64::from(metrics.num_files_added > 0))),
             ("totalConsideredFiles", long(metrics.total_considered_files)),
             ("totalFilesSkipped", long(metrics.total_files_skipped)),
@@ -138,15 +138,15 @@ impl Engine {
             ("numBytesSkippedToReduceWriteAmplification", none()),
             ("startTimeMs", long(began)),
             ("endTimeMs", long(now_ms())),
-            ("totalClusterParallelism", long(1)),
-            ("totalScheduledTasks", long(metrics.partitions_optimized)),
+            ("totalClusterParallelism", unknown()),
+            ("totalScheduledTasks", unknown()),
             ("autoCompactParallelismStats", nulls(&["maxClusterActiveParallelism"], 1)),
             (
                 "deletionVectorStats",
                 structure(vec![("numDeletionVectorsRemoved", none()), ("numDeletionVectorRowsRemoved", none())]),
             ),
             ("numTableColumns", long(columns as u64)),
-            ("numTableColumnsWithStats", long(columns.min(32) as u64)),
+            ("numTableColumnsWithStats", unknown()),
         ]))
     }
 
@@ -278,9 +278,9 @@ fn z_columns(opened: &Opened, partitions: &[String], z_order: &[String]) -> SqlR
     Ok(columns)
 }
 
-fn sizes(details: &MetricDetails) -> arrow::array::ArrayRef {
+fn sizes(details: &MetricDetails) -> ArrayRef {
     let some = details.total_files > 0;
-    let known = |value: i64| super::answer::longs([some.then_some(value)]);
+    let known = |value: i64| longs([some.then_some(value)]);
     let average = if some { details.total_size as f64 / details.total_files as f64 } else { 0.0 };
     structure(vec![
         ("min", known(details.min)),

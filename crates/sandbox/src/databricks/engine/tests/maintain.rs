@@ -238,6 +238,45 @@ async fn a_deep_clone_stands_on_its_own_and_a_shallow_one_shares_files() {
 }
 
 #[tokio::test]
+async fn clones_find_files_whose_paths_are_hard_to_spell() {
+    let world = World::new();
+    world.rows("CREATE TABLE t (id INT, p STRING) PARTITIONED BY (p)").await;
+    world.rows("INSERT INTO t VALUES (1, 'a b'), (2, 'é%20/?#'), (3, 'x=y:z'), (4, NULL)").await;
+    let rows = world.rows("SELECT * FROM t ORDER BY id").await;
+    world.rows("CREATE TABLE shallow SHALLOW CLONE t").await;
+    world.rows("CREATE TABLE deep CLONE t").await;
+    world.rows("CREATE TABLE deeper CLONE shallow").await;
+    for clone in ["shallow", "deep", "deeper"] {
+        assert_eq!(world.rows(&format!("SELECT * FROM {clone} ORDER BY id")).await, rows, "{clone}");
+    }
+    world.rows("CREATE TABLE chain SHALLOW CLONE shallow").await;
+    assert_eq!(world.rows("SELECT * FROM chain ORDER BY id").await, rows);
+    // What is not a table of its own is not rewritten.
+    world.rows("INSERT INTO shallow VALUES (5, 'a b')").await;
+    assert_eq!(world.error("OPTIMIZE shallow").await.class(), "UNSUPPORTED_FEATURE");
+    world.rows("VACUUM shallow").await;
+    assert_eq!(world.rows("SELECT count(*) FROM shallow").await, ["5"]);
+    assert_eq!(world.rows("SELECT * FROM t ORDER BY id").await, rows);
+}
+
+#[tokio::test]
+async fn the_times_of_the_history_lead_back_to_its_versions() {
+    let world = World::new();
+    world.rows("CREATE TABLE t (id INT)").await;
+    for id in 1..6 {
+        world.rows(&format!("INSERT INTO t VALUES ({id})")).await;
+    }
+    let all = world.rows("DESCRIBE HISTORY t").await;
+    for (version, entry) in all.iter().rev().enumerate() {
+        let moment = entry.split('|').nth(1).unwrap();
+        let rows = world.rows(&format!("SELECT count(*) FROM t TIMESTAMP AS OF '{moment}'")).await;
+        assert_eq!(rows, [version.to_string()], "{moment}");
+    }
+    assert_eq!(world.rows("DESCRIBE HISTORY t LIMIT 2").await, all[..2]);
+    assert!(world.rows("DESCRIBE HISTORY t LIMIT 0").await.is_empty());
+}
+
+#[tokio::test]
 async fn a_folder_of_parquet_becomes_a_table_where_it_is() {
     let world = World::new();
     world.rows("CREATE VOLUME v").await;
