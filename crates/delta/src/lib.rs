@@ -2,6 +2,8 @@
 
 mod change;
 mod client;
+mod ddl;
+mod evolve;
 mod filter;
 mod maintain;
 mod merge;
@@ -13,6 +15,8 @@ mod write;
 
 pub use change::UpdateBuilder;
 pub use client::DeltaClient;
+pub use ddl::{CreateTable, TableDescription, WhenExists};
+pub use evolve::{EvolutionOptions, EvolutionPlan, EvolutionReport, EvolutionStep, Refusal};
 pub use maintain::{
     Analyze, AnalyzeOptions, CloneMode, CloneOptions, CloneReport, ConvertOptions, FileSizes, HistoryEntry,
     OperationMetrics, OptimizeOptions, OptimizeReport, RestoreReport, TableDetail, TableOperation, VacuumMode,

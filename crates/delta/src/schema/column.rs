@@ -187,6 +187,14 @@ impl TableSchema {
         })
     }
 
+    /// The comment of the column or field at the end of a path.
+    pub(crate) fn comment(&self, path: &FieldPath) -> Option<String> {
+        let Some(parent) = path.parent() else { return self.column(path.column())?.comment.clone() };
+        let DeltaType::Struct(fields) = self.data_type(&parent)? else { return None };
+        let name = path.parts().last()?.to_lowercase();
+        fields.iter().find(|field| field.name.to_lowercase() == name)?.comment.clone()
+    }
+
     /// Refuses what no table can have: no columns, names that are taken or not allowed, types that are not stored.
     ///
     /// # Errors

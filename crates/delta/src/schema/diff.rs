@@ -222,17 +222,18 @@ struct Part<'a> {
     name: &'a str,
     data_type: &'a DeltaType,
     nullable: bool,
+    /// An empty one is none.
     comment: Option<&'a str>,
 }
 
 impl<'a> Part<'a> {
     fn of_column(column: &'a Column) -> Self {
         let Column { name, data_type, nullable, comment, .. } = column;
-        Self { name, data_type, nullable: *nullable, comment: comment.as_deref() }
+        Self { name, data_type, nullable: *nullable, comment: comment.as_deref().filter(|text| !text.is_empty()) }
     }
 
     fn of_field(field: &'a StructField) -> Self {
         let StructField { name, data_type, nullable, comment } = field;
-        Self { name, data_type, nullable: *nullable, comment: comment.as_deref() }
+        Self { name, data_type, nullable: *nullable, comment: comment.as_deref().filter(|text| !text.is_empty()) }
     }
 }

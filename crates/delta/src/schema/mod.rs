@@ -18,6 +18,7 @@ pub(crate) mod generate;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::column::inlined;
 pub use self::{
     column::{Column, TableSchema},
     diff::{Change, Compatibility, Difference, SchemaDiff},

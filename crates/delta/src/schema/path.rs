@@ -48,6 +48,12 @@ impl FieldPath {
         (!parent.is_empty()).then(|| Self(parent.to_vec()))
     }
 
+    /// The same but for the case of its names.
+    pub(crate) fn same_names(&self, other: &Self) -> bool {
+        let lower = |path: &Self| path.0.iter().map(|part| part.to_lowercase()).collect::<Vec<_>>();
+        lower(self) == lower(other)
+    }
+
     /// As it stands in a statement, each part quoted.
     pub(crate) fn sql(&self) -> Result<String> {
         Ok(self.0.iter().map(|part| DatabricksDialect.quote(part)).collect::<Result<Vec<_>>>()?.join("."))
