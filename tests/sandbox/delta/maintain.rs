@@ -156,6 +156,52 @@ async fn clones_deep_and_shallow_have_the_rows_of_their_version() {
 }
 
 #[tokio::test]
+async fn writers_at_work_lose_no_row_to_an_optimize() {
+    let client = lake().await;
+    let table = scattered(&client, "t").await.unwrap();
+    let writers = (10..18).map(|id| {
+        let table = table.clone();
+        tokio::spawn(
+            async move { run(&table, &format!("insert into {{t}} values ({id}, 'w', date '2024-01-01')")).await },
+        )
+    });
+    let writers: Vec<_> = writers.collect();
+    let mut compacted = 0;
+    for _ in 0..3 {
+        match table.optimize(OptimizeOptions::default()).await {
+            Ok(report) => compacted += report.num_files_removed,
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Conflict, "{error:?}"),
+        }
+    }
+    for writer in writers {
+        assert_eq!(writer.await.unwrap().unwrap(), 1);
+    }
+    assert!(compacted >= 6, "{compacted}");
+    assert_eq!(ids(&table).await.unwrap(), (0..6).chain(10..18).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_table_that_is_dropped_while_it_is_looked_after_is_not_found() {
+    let client = lake().await;
+    let table = scattered(&client, "t").await.unwrap();
+    let begun = tokio::sync::Notify::new();
+    let dropping = async {
+        begun.notified().await;
+        run(&table, "drop table {t}").await.unwrap();
+    };
+    let looking = async {
+        loop {
+            begun.notify_one();
+            table.optimize(OptimizeOptions::default().with_z_order(["id"])).await?;
+            table.history(None).await?;
+            table.detail().await?;
+        }
+    };
+    let (seen, ()): (Result<()>, ()) = tokio::join!(looking, dropping);
+    assert_eq!(seen.unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
 async fn a_folder_of_parquet_becomes_a_table_and_manifests_are_written() {
     let client = lake().await;
     let warehouse = client.warehouse().clone();

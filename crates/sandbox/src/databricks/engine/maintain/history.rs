@@ -113,6 +113,15 @@ fn parameters(commit: &Commit, operation: &str) -> BTreeMap<String, String> {
             let moment = moment.and_then(chrono::DateTime::from_timestamp_millis);
             parameters.extend(moment.map(|moment| ("timestamp".to_owned(), moment.format("%F %T%.3f").to_string())));
         }
+        "MERGE" => {
+            // What it calls the predicate is what it derived from it to skip files.
+            let said = parameters.remove("mergePredicate").unwrap_or_default();
+            parameters.insert("predicate".to_owned(), predicates(&said));
+        }
+        "DELETE" => {
+            let said = parameters.remove("predicate").unwrap_or_default();
+            parameters.insert("predicate".to_owned(), predicates(&said));
+        }
         _ if operation.contains("TABLE") && operation.contains("CREATE") => {
             // delta-rs puts whole actions here.
             let metadata = commit.metadata.as_ref().unwrap_or(&Value::Null);
@@ -127,6 +136,11 @@ fn parameters(commit: &Commit, operation: &str) -> BTreeMap<String, String> {
     }
     parameters.extend(object(PARAMETERS).map(|(key, value)| (key.clone(), plain(value))));
     parameters
+}
+
+/// A condition as the service lists it: in brackets, in a list of its own.
+fn predicates(said: &str) -> String {
+    if said.is_empty() { "[]".to_owned() } else { json!([format!("({said})")]).to_string() }
 }
 
 /// The service's names for what delta-rs counts.
@@ -161,7 +175,9 @@ fn metrics(commit: &Commit, operation: &str) -> BTreeMap<String, String> {
         match operation {
             "WRITE" | "COPY INTO" | "CREATE TABLE AS SELECT" | "CREATE OR REPLACE TABLE AS SELECT" => {
                 put("numOutputBytes", added);
-                if !commit.removed.is_empty() {
+                if commit.removed.is_empty() {
+                    metrics.remove("numRemovedFiles");
+                } else {
                     put("numRemovedFiles", commit.removed.len() as i64);
                     put("numRemovedBytes", removed);
                 }
@@ -171,8 +187,8 @@ fn metrics(commit: &Commit, operation: &str) -> BTreeMap<String, String> {
                 put("numRemovedBytes", removed);
             }
             "TRUNCATE" => {
-                put("numRemovedFiles", commit.removed.len() as i64);
-                put("numRemovedBytes", removed);
+                metrics.retain(|name, _| name == "executionTimeMs");
+                metrics.insert("numRemovedFiles".to_owned(), commit.removed.len().to_string());
             }
             "MERGE" => {
                 put("numTargetBytesAdded", added);

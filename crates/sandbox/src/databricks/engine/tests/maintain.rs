@@ -145,8 +145,9 @@ async fn history_speaks_the_services_words() {
     assert_eq!(versions, ["6", "5", "4", "3", "2", "1", "0"]);
     for (index, counts) in [
         (1, ["numOutputRows: 1", "numFiles: 1", "numRemovedFiles: "]),
-        (2, ["numTargetRowsInserted: 1", "numTargetRowsUpdated: 1", "numSourceRows: 2"]),
-        (3, ["numDeletedRows: 1", "numCopiedRows: ", "numRemovedFiles: 1"]),
+        (0, ["{}", "numRemovedFiles: 1}", "executionTimeMs: "]),
+        (2, ["numTargetRowsInserted: 1", "numTargetRowsUpdated: 1", "predicate: [\"(t.id = q.id)\"]"]),
+        (3, ["numDeletedRows: 1", "predicate: [\"(id = 2)\"]", "numRemovedFiles: 1"]),
         (4, ["numUpdatedRows: 1", "numCopiedRows: 1", "numAddedFiles: 1"]),
         (5, ["numOutputRows: 2", "numFiles: 1", "numOutputBytes: "]),
     ] {
