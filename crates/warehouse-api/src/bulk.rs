@@ -88,9 +88,10 @@ pub enum LoadMode {
     ReplaceWhere(Expression),
     /// Those in the partitions that the new rows touch give way.
     ReplacePartitions,
-    /// The table must not exist: it is made with the columns of the rows.
+    /// The table must not exist: it is made with the columns of the rows, each of which may hold nulls. The token is
+    /// known as long as there is a table of that name.
     Create,
-    /// A table of that name gives way to one with the columns of the rows.
+    /// A table of that name gives way to one with the columns of the rows. As [`Create`](Self::Create) otherwise.
     CreateOrReplace,
 }
 
