@@ -6,7 +6,7 @@ use serde::Serialize;
 use twinhouse_core::{Error, ErrorKind, Result};
 use twinhouse_warehouse_api::{
     Assignment, BatchStream, CallOptions, Duplicates, Expression, MergeAction, MergeClause, MergeReport, MergeRequest,
-    MergeSource, MergeWhen, StatementRequest, TableRef, arrow::array::RecordBatch,
+    MergeSource, MergeWhen, StatementRequest, TableRef, WhenMatched, arrow::array::RecordBatch,
 };
 
 use crate::{table::DeltaTable, write::RowSource};
@@ -267,13 +267,46 @@ impl MergeBuilder {
     }
 
     pub(super) fn request(&self, source: MergeSource) -> MergeRequest {
-        let mut request = MergeRequest::upsert(self.table.table_ref().clone(), source, self.keys.iter().cloned())
-            .with_clauses(self.clauses.iter().cloned())
+        let request = MergeRequest::upsert(self.table.table_ref().clone(), source, self.keys.iter().cloned());
+        // What every warehouse does is asked for in the way that every warehouse takes.
+        let mut request = match self.wishes() {
+            Some((matched, insert, delete)) => {
+                request.with_when_matched(matched).with_insert_unmatched(insert).with_delete_unmatched_by_source(delete)
+            }
+            None => request.with_clauses(self.clauses.iter().cloned()),
+        };
+        request = request
             .with_duplicates(self.duplicates.clone())
             .with_schema_evolution(self.schema_evolution)
             .with_options(self.options.clone());
         request.on.clone_from(&self.on);
         request
+    }
+
+    pub(super) fn clauses(&self) -> &[MergeClause] {
+        &self.clauses
+    }
+
+    /// The clauses as simple wishes, if they are no more than that.
+    fn wishes(&self) -> Option<(WhenMatched, bool, bool)> {
+        let (mut matched, mut insert, mut delete) = (WhenMatched::Keep, false, false);
+        for clause in &self.clauses {
+            if clause.condition.is_some() {
+                return None;
+            }
+            match (clause.when, &clause.action) {
+                (MergeWhen::Matched, MergeAction::UpdateAll) if matched == WhenMatched::Keep => {
+                    matched = WhenMatched::Update;
+                }
+                (MergeWhen::Matched, MergeAction::Delete) if matched == WhenMatched::Keep => {
+                    matched = WhenMatched::Delete;
+                }
+                (MergeWhen::NotMatched, MergeAction::InsertAll) if !insert => insert = true,
+                (MergeWhen::NotMatchedBySource, MergeAction::Delete) if !delete => delete = true,
+                _ => return None,
+            }
+        }
+        Some((matched, insert, delete))
     }
 }
 

@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use twinhouse_core::{Error, Result};
 use twinhouse_warehouse_api::{
-    Assignment, Dialect, Duplicates, Fit, MergeAction, MergeRequest, MergeSource, MergeWhen, Params, StatementRequest,
-    TableRef, WarehouseExt as _,
+    Assignment, Dialect, Duplicates, Fit, MergeAction, MergeClause, MergeRequest, MergeSource, MergeWhen, Params,
+    StatementRequest, TableRef, WarehouseExt as _,
 };
 
 use super::builder::MergeBuilder;
@@ -102,7 +102,7 @@ impl MergeBuilder {
         if plan.rows == 0 {
             plan.warnings.push(Warning::NoRows);
         }
-        plan.statements.push(statement(dialect, &request, &relation)?);
+        plan.statements.push(statement(dialect, &request, self.clauses(), &relation)?);
         Ok(plan)
     }
 }
@@ -144,7 +144,7 @@ async fn count(
 }
 
 /// The shape of the statement. `*` stands for the columns of the source, which the warehouse names one by one.
-fn statement(dialect: &dyn Dialect, request: &MergeRequest, relation: &str) -> Result<String> {
+fn statement(dialect: &dyn Dialect, request: &MergeRequest, clauses: &[MergeClause], relation: &str) -> Result<String> {
     let evolve = if request.schema_evolution { " WITH SCHEMA EVOLUTION" } else { "" };
     let keys = request.keys.iter().map(|key| dialect.quote(key).map(|key| format!("t.{key} = s.{key}")));
     let mut on = keys.collect::<Result<Vec<_>>>()?;
@@ -153,7 +153,7 @@ fn statement(dialect: &dyn Dialect, request: &MergeRequest, relation: &str) -> R
     }
     let target = dialect.table(&request.target)?;
     let mut sql = format!("MERGE{evolve} INTO {target} AS t USING {relation} AS s ON {}", on.join(" AND "));
-    for clause in &request.clauses {
+    for clause in clauses {
         sql.push_str(match clause.when {
             MergeWhen::Matched => " WHEN MATCHED",
             MergeWhen::NotMatched => " WHEN NOT MATCHED",
