@@ -21,6 +21,7 @@ mod metadata;
 mod prepare;
 mod replace;
 mod result;
+mod scan;
 mod session;
 mod show;
 mod tables;

@@ -10,6 +10,7 @@ use url::Url;
 use super::{
     Engine,
     catalog::{FullName, Place, TableEntry},
+    scan::Scan,
     maintain::delta_path,
 };
 use crate::databricks::{
@@ -35,7 +36,7 @@ impl Opened {
     }
 
     pub(super) async fn provider(&self, state: &SessionState) -> SqlResult<Arc<dyn TableProvider>> {
-        Ok(self.table.table_provider().with_session(Arc::new(state.clone())).await?)
+        Ok(Arc::new(Scan(self.table.table_provider().with_session(Arc::new(state.clone())).await?)))
     }
 }
 
