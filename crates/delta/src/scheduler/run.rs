@@ -9,8 +9,8 @@ use std::{
 use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, stream};
 use tokio::{sync::watch, time::Instant};
-use twinhouse_core::{Error, ErrorKind, Result};
-use twinhouse_warehouse_api::{StatementRequest, TableRef, WarehouseExt as _};
+use twinhouse_core::{ErrorKind, Result};
+use twinhouse_warehouse_api::TableRef;
 
 use super::{
     background::Stop,
@@ -293,20 +293,12 @@ impl MaintenanceScheduler {
             MaintenanceTask::Analyze => {
                 let what = policy.analyze.as_ref().map(|policy| policy.what.clone()).unwrap_or_default();
                 table.analyze(AnalyzeOptions::default().with_what(what)).await?;
-                stamp(table, state.log.version, now).await?;
+                let noted = table.set_properties([(ANALYZED, note(state.log.version, now))]).await;
+                noted.map_err(|error| error.with_context("while", "noting that the table was analyzed"))?;
                 Ok(TaskOutcome::Analyzed)
             }
         }
     }
-}
-
-/// Notes an analysis in the table's properties.
-async fn stamp(table: &DeltaTable, version: u64, now: DateTime<Utc>) -> Result<()> {
-    let dialect = &table.warehouse().info().dialect;
-    let pair = format!("{} = {}", dialect.string(ANALYZED)?, dialect.string(&note(version, now))?);
-    let sql = format!("ALTER TABLE {} SET TBLPROPERTIES ({pair})", table.sql_name()?);
-    let noted = table.warehouse().execute(StatementRequest::write(sql)).await;
-    noted.map(|_| ()).map_err(|error| Error::with_context(error, "while", "noting that the table was analyzed"))
 }
 
 /// Resolves when the run is to end at once: told so, or nobody holds the handle any more.
