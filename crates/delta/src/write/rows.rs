@@ -11,7 +11,9 @@ use twinhouse_warehouse_api::{
 };
 
 /// Rows that take the types of the table they go into; if there is none, those that their values suggest.
-pub(crate) struct RowSource(Box<dyn FnOnce(Option<&TableInfo>) -> Result<BatchStream> + Send>);
+pub(crate) struct RowSource(Box<Encode>);
+
+type Encode = dyn FnOnce(Option<&TableInfo>) -> Result<BatchStream> + Send;
 
 impl RowSource {
     pub(crate) fn new<T: Serialize + Send + 'static>(rows: Vec<T>) -> Self {
