@@ -15,7 +15,9 @@ use twinhouse::{
         compute::concat_batches,
     },
     delta::{
-        ChangeKind, DeltaClient, DeltaTable, MaintenancePolicy, MaintenanceScheduler, OptimizePolicy, Stop, TaskOutcome,
+        ChangeKind, DeltaClient, DeltaTable, MaintenancePolicy, MaintenanceScheduler, OptimizePolicy, Stop,
+        TaskOutcome,
+        schema::{Column, DeltaType},
     },
     prelude::*,
 };
@@ -27,7 +29,7 @@ async fn main() -> Result<()> {
     let url = std::env::args().nth(1).unwrap_or_else(|| "sandbox://databricks".to_owned());
     let warehouse: Arc<dyn Warehouse> = twinhouse::connect(&url).await?.into();
     let lake = DeltaClient::new(warehouse.clone())?.with_schema(SCHEMA);
-    prepare(warehouse.as_ref()).await?;
+    prepare(&lake).await?;
     let (bronze, silver, gold) = (lake.table("bronze"), lake.table("silver"), lake.table("gold"));
 
     // Two deliveries. The second one brings new orders and some of the first again, which have been filled meanwhile;
@@ -53,21 +55,38 @@ async fn main() -> Result<()> {
     warehouse.close().await
 }
 
-async fn prepare(warehouse: &dyn Warehouse) -> Result<()> {
-    for sql in [
-        "drop schema if exists medallion cascade",
-        "create schema medallion",
-        // Bronze keeps what arrived, as it arrived, and never changes it.
-        "create table medallion.bronze (o_orderkey bigint, o_custkey bigint, o_orderstatus string, \
-         o_totalprice decimal(15,2), o_orderdate date, o_orderpriority string, delivery int, line bigint) \
-         tblproperties ('delta.appendOnly' = 'true')",
-        // Silver has each order once, with types and names to rely on, and tells others what changes.
-        "create table medallion.silver (order_key bigint not null, customer_key bigint not null, status string, \
-         price decimal(15,2), ordered_on date, priority string, delivery int, line bigint) \
-         tblproperties ('delta.enableChangeDataFeed' = 'true')",
-    ] {
-        warehouse.execute(sql).await?;
-    }
+/// Makes the schema and its first two tables anew.
+async fn prepare(lake: &DeltaClient) -> Result<()> {
+    lake.warehouse().execute("drop schema if exists medallion cascade").await?;
+    lake.warehouse().execute("create schema medallion").await?;
+    let price = DeltaType::Decimal { precision: 15, scale: 2 };
+    // Bronze keeps what arrived, as it arrived, and never changes it.
+    lake.create("bronze")
+        .with_column(Column::new("o_orderkey", DeltaType::Long))
+        .with_column(Column::new("o_custkey", DeltaType::Long))
+        .with_column(Column::new("o_orderstatus", DeltaType::String))
+        .with_column(Column::new("o_totalprice", price.clone()))
+        .with_column(Column::new("o_orderdate", DeltaType::Date))
+        .with_column(Column::new("o_orderpriority", DeltaType::String))
+        .with_column(Column::new("delivery", DeltaType::Int))
+        .with_column(Column::new("line", DeltaType::Long))
+        .with_property("delta.appendOnly", "true")
+        .run()
+        .await?;
+    // Silver has each order once, with names and values to rely on, and tells others what changes.
+    lake.create("silver")
+        .with_column(Column::new("order_key", DeltaType::Long).not_null())
+        .with_column(Column::new("customer_key", DeltaType::Long).not_null())
+        .with_column(Column::new("status", DeltaType::String))
+        .with_column(Column::new("price", price))
+        .with_column(Column::new("ordered_on", DeltaType::Date))
+        .with_column(Column::new("priority", DeltaType::String))
+        .with_column(Column::new("delivery", DeltaType::Int))
+        .with_column(Column::new("line", DeltaType::Long))
+        .with_constraint("true_price", "price > 0")
+        .with_property("delta.enableChangeDataFeed", "true")
+        .run()
+        .await?;
     Ok(())
 }
 
