@@ -28,7 +28,17 @@ def shape(sql):
 
 
 # What the parser itself cannot read: a pattern of the statement, why.
-GAPS = []
+GAPS = [
+    (r"^COPY INTO ", "it has no COPY INTO"),
+    (r"^MERGE WITH SCHEMA EVOLUTION ", "it has no WITH SCHEMA EVOLUTION"),
+    (r"^INSERT INTO \S+ BY NAME REPLACE WHERE ", "it has REPLACE WHERE, but not after BY NAME"),
+    (r"^INSERT INTO \S+ (BY NAME )?REPLACE (USING|ON) ", "it has no REPLACE USING and no REPLACE ON"),
+    (r" TIMESTAMP AS OF (TIMESTAMP|CAST|:)", "it takes only a string for the time of a version"),
+    (r"^OPTIMIZE \S+ FULL$", "it has no OPTIMIZE FULL"),
+    (r"^VACUUM \S+ (LITE|FULL)", "it has no VACUUM LITE"),
+    (r"^VACUUM \S+ RETAIN \d+ HOURS DRY RUN$", "it takes RETAIN or DRY RUN, not both"),
+    (r" CLONE .* TBLPROPERTIES ", "it has no TBLPROPERTIES of a clone"),
+]
 
 
 def main(path, gaps):

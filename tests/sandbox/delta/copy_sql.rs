@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use twinhouse_core::{
     ErrorKind,
-    http::{Body, Http, Link},
+    http::{Body, HeaderValue, Http, Request, Url},
 };
 
 use super::sql::Sql;
@@ -14,11 +14,10 @@ use crate::fixtures::shared;
 async fn upload(sql: &Sql, name: &str, text: &str) -> String {
     let folder = format!("/Volumes/{}/v/in", sql.schema().replace('.', "/"));
     let access = shared().await.unwrap().databricks().await.unwrap();
-    let bearer = format!("Bearer {}", access.token.expose());
-    let link =
-        Link::new(format!("{}/api/2.0/fs/files{folder}/{name}", access.url)).with_header("authorization", bearer);
-    let http = Http::builder().build().unwrap().plain();
-    let answer = http.put(&link, Body::bytes(text.to_owned()), Duration::from_secs(30)).await.unwrap();
+    let bearer = HeaderValue::from_str(&format!("Bearer {}", access.token.expose())).unwrap();
+    let url = Url::parse(&format!("{}/api/2.0/fs/files{folder}/{name}", access.url)).unwrap();
+    let request = Request::put(url).with_authorization(bearer).with_body(Body::bytes(text.to_owned()));
+    let answer = Http::builder().build().unwrap().send(request.with_timeout(Duration::from_secs(30))).await.unwrap();
     assert!(answer.status().is_success(), "{}", answer.status());
     folder
 }

@@ -53,15 +53,15 @@ async fn rows_that_break_a_rule_change_nothing() {
 #[tokio::test]
 async fn names_may_be_hostile_and_numbers_long() {
     let sql = Sql::new().await;
-    sql.rows("create table {s}.`t'; drop--` (`a b` decimal(38, 10), `x``y` string, `é;{}` double)").await;
+    sql.rows("create table {s}.`t';drop--` (`a b` decimal(38, 10), `x``y` string, `é;{}` double)").await;
     sql.rows(
-        "insert into {s}.`t'; drop--` values (9999999999999999999999999999.9999999999BD, 'it\\'s; drop', double('NaN')), \
+        "insert into {s}.`t';drop--` values (9999999999999999999999999999.9999999999BD, 'it\\'s; drop', double('NaN')), \
          (null, null, null)",
     )
     .await;
-    sql.rows("update {s}.`t'; drop--` set `x``y` = concat(`x``y`, '\"') where `a b` is not null").await;
+    sql.rows("update {s}.`t';drop--` set `x``y` = concat(`x``y`, '\"') where `a b` is not null").await;
     assert_eq!(
-        sql.rows("select * from {s}.`t'; drop--` order by `a b` desc").await,
+        sql.rows("select * from {s}.`t';drop--` order by `a b` desc").await,
         ["9999999999999999999999999999.9999999999|it's; drop\"|NaN", "NULL|NULL|NULL"]
     );
 }

@@ -21,7 +21,8 @@ async fn all_kinds_of_clauses_run_in_one_statement() {
     let evolve = "merge with schema evolution into {s}.t using (select 1 as `the id`, 'new' as extra) as s \
         on t.`the id` = s.`the id` when matched then update set *";
     // A column with a blank in its name is mapped, and the engine cannot add columns to such a table.
-    assert_eq!(sql.error(evolve).await.kind(), ErrorKind::Unsupported);
+    let error = sql.error(evolve).await;
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:?}");
 }
 
 #[tokio::test]
