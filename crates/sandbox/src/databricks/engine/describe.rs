@@ -10,7 +10,7 @@ use super::{
     Engine, Outcome, USER,
     catalog::Place,
     ddl::{DEFAULT, LENGTH, table_text},
-    fields::path_text,
+    fields::{MAX_ID, path_text},
     metadata::{CLUSTERING, Definition, GENERATED, text_of},
     prepare::quote,
     show::{batch, comment},
@@ -155,7 +155,9 @@ impl Engine {
         if let Some(comment) = &opened.entry.comment {
             sql += &format!("COMMENT {}\n", literal(comment));
         }
-        let properties = shown(&definition);
+        let mut properties = shown(&definition);
+        // The largest id is the table's own, not its maker's.
+        properties.remove(MAX_ID);
         if !properties.is_empty() {
             let entries: Vec<String> =
                 properties.iter().map(|(key, value)| format!("  {} = {}", literal(key), literal(value))).collect();

@@ -11,6 +11,8 @@ use crate::databricks::{
 
 const ID: &str = "delta.columnMapping.id";
 const PHYSICAL: &str = "delta.columnMapping.physicalName";
+/// The property with the largest id that column mapping has given.
+pub(super) const MAX_ID: &str = "delta.columnMapping.maxColumnId";
 
 /// A path as it is written.
 pub(super) fn path_text(path: &[String]) -> String {

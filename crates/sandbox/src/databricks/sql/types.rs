@@ -170,6 +170,9 @@ pub(crate) fn delta_type_text(data_type: &DataType) -> String {
                         if !field.is_nullable() {
                             f.write_str(" NOT NULL")?;
                         }
+                        if let Some(MetadataValue::String(comment)) = field.metadata.get("comment") {
+                            write!(f, " COMMENT '{}'", comment.replace('\\', "\\\\").replace('\'', "\\'"))?;
+                        }
                     }
                     f.write_str(">")
                 }

@@ -8,7 +8,7 @@ use crate::databricks::{
         Engine,
         catalog::Place,
         ddl::{DEFAULT, LENGTH, MAPPED, defaults_allowed, field, is_mapped, table_text},
-        fields::{edit_fields, find, mapped, missing, path_text},
+        fields::{MAX_ID, edit_fields, find, mapped, missing, path_text},
         metadata::{Definition, GENERATED, text_of},
         prepare::quote,
         tables::Opened,
@@ -16,9 +16,6 @@ use crate::databricks::{
     error::{SqlError, SqlResult},
     sql::{AddedColumn, ColumnChange, Position, delta_type_text, names_in},
 };
-
-/// The largest id that column mapping has given.
-const MAX_ID: &str = "delta.columnMapping.maxColumnId";
 
 impl Engine {
     pub(super) async fn add_columns(&self, opened: &Opened, columns: &[AddedColumn]) -> SqlResult<()> {

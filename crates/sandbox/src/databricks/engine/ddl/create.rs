@@ -18,7 +18,7 @@ use crate::databricks::{
         Catalog, Engine, Outcome,
         catalog::{FullName, Place, TableEntry, check_name, schema_mut},
         commit::commit_properties,
-        fields::{missing, unmapped},
+        fields::{MAX_ID, missing, unmapped},
         metadata::{CLUSTERING, Definition, first_protocol},
         prepare::quote,
     },
@@ -169,7 +169,7 @@ impl NewTable {
             self.partitions.clone_from(&source.partitions);
         }
         for (key, value) in &source.properties {
-            let own = key == "delta.columnMapping.maxColumnId" || (key == CLUSTERING && !self.partitions.is_empty());
+            let own = key == MAX_ID || (key == CLUSTERING && !self.partitions.is_empty());
             if !own {
                 self.properties.entry(key.clone()).or_insert_with(|| value.clone());
             }
