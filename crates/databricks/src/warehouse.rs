@@ -86,6 +86,7 @@ impl Warehouse for DatabricksWarehouse {
         can.merge_not_matched_by_source = staging;
         can.merge_clauses = staging;
         can.merge_schema_evolution = staging;
+        can.merge_keep_greatest = staging;
         can.nested_types = true;
         can.max_identifier_bytes = MAX_NAME;
         can.max_statement_bytes = MAX_STATEMENT;

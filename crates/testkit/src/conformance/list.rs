@@ -204,9 +204,9 @@ macro_rules! __conformance_cases {
                 values_of_one_name_stay_apart [MergeClauses],
                 a_match_can_want_more_than_equal_keys [MergeClauses],
                 clauses_without_sense_are_refused [MergeClauses],
-                the_greatest_of_the_rows_of_one_key_counts [Merge],
-                the_greatest_of_the_rows_of_a_table_counts [Merge],
-                an_order_that_the_source_lacks_is_named [Merge],
+                the_greatest_of_the_rows_of_one_key_counts [MergeKeepGreatest],
+                the_greatest_of_the_rows_of_a_table_counts [MergeKeepGreatest],
+                an_order_that_the_source_lacks_is_named [MergeKeepGreatest],
                 new_columns_of_the_source_are_added [MergeSchemaEvolution],
                 without_leave_no_column_is_added [Merge],
             }

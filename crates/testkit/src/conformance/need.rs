@@ -8,8 +8,8 @@ use arrow::{
 };
 use twinhouse_core::{ErrorKind, Result};
 use twinhouse_warehouse_api::{
-    BatchStream, Capabilities, LoadMode, LoadRequest, MergeAction, MergeClause, MergeRequest, MergeSource, MergeWhen,
-    StatementId, TransactionOptions, UnloadRequest, WhenMatched,
+    BatchStream, Capabilities, Duplicates, LoadMode, LoadRequest, MergeAction, MergeClause, MergeRequest, MergeSource,
+    MergeWhen, StatementId, TransactionOptions, UnloadRequest, WhenMatched,
 };
 
 use super::{case::CaseResult, context::Context};
@@ -44,6 +44,8 @@ pub enum Need {
     MergeClauses,
     /// [`Capabilities::merge_schema_evolution`].
     MergeSchemaEvolution,
+    /// [`Capabilities::merge_keep_greatest`].
+    MergeKeepGreatest,
     /// [`Capabilities::nested_types`].
     NestedTypes,
 }
@@ -65,6 +67,7 @@ impl Need {
             Self::MergeNotMatchedBySource => can.merge && can.merge_not_matched_by_source,
             Self::MergeClauses => can.merge && can.merge_clauses,
             Self::MergeSchemaEvolution => can.merge && can.merge_schema_evolution,
+            Self::MergeKeepGreatest => can.merge && can.merge_keep_greatest,
             Self::NestedTypes => can.nested_types,
         }
     }
@@ -117,6 +120,10 @@ impl Need {
             Self::MergeSchemaEvolution => {
                 let request = MergeRequest::upsert(table, MergeSource::Batches(one_row()), ["id"]);
                 warehouse.merge(request.with_schema_evolution(true)).await.map(drop)
+            }
+            Self::MergeKeepGreatest => {
+                let request = MergeRequest::upsert(table, MergeSource::Batches(one_row()), ["id"]);
+                warehouse.merge(request.with_duplicates(Duplicates::KeepGreatest("n".into()))).await.map(drop)
             }
             Self::NestedTypes => return refuses_lists(cx).await,
         };

@@ -29,6 +29,11 @@ impl MergeRequest {
             (true, can.merge, "cannot merge: no staging place is configured"),
             (clauses, can.merge_clauses, "cannot merge by clauses with conditions and set lists"),
             (self.on.is_some(), can.merge_clauses, "cannot merge on a condition beside the keys"),
+            (
+                self.duplicates != Duplicates::Refuse,
+                can.merge_keep_greatest,
+                "cannot choose among source rows that share a key",
+            ),
             (self.schema_evolution, can.merge_schema_evolution, "cannot add columns to the target while merging"),
             (
                 by_source || (simple && self.delete_unmatched_by_source),
@@ -167,6 +172,7 @@ mod tests {
         can.merge_delete_matched = true;
         can.merge_not_matched_by_source = true;
         can.merge_schema_evolution = true;
+        can.merge_keep_greatest = true;
         can
     }
 
@@ -244,6 +250,10 @@ mod tests {
             (|can| can.merge_delete_matched = false, request(vec![]).with_when_matched(WhenMatched::Delete)),
             (|can| can.merge_not_matched_by_source = false, request(vec![clause(NotMatchedBySource, Delete)])),
             (|can| can.merge_not_matched_by_source = false, request(vec![]).with_delete_unmatched_by_source(true)),
+            (
+                |can| can.merge_keep_greatest = false,
+                request(vec![]).with_duplicates(Duplicates::KeepGreatest("n".into())),
+            ),
             (|can| can.merge_schema_evolution = false, request(vec![]).with_schema_evolution(true)),
         ];
         for (off, request) in wishes {

@@ -130,6 +130,7 @@ impl ScriptedWarehouse {
         can.merge = true;
         can.merge_delete_matched = true;
         can.merge_not_matched_by_source = true;
+        can.merge_keep_greatest = true;
         can.nested_types = true;
         can.case_preserving = true;
         let info = WarehouseInfo::new("scripted", "scripted", Arc::new(DatabricksDialect));
