@@ -11,7 +11,7 @@ use twinhouse_delta::{
 };
 use twinhouse_testkit::{Reply, ScriptedWarehouse, Sql};
 use twinhouse_warehouse_api::{
-    Expression, TableRef,
+    DatabricksDialect, Dialect as _, Expression, TableRef,
     arrow::{
         array::{
             ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, ListBuilder, MapBuilder, RecordBatch,
@@ -285,4 +285,33 @@ async fn an_answer_of_another_shape_is_a_data_error_and_no_answer_a_protocol_err
     warehouse.once(Sql::any(), Reply::batches(odd.schema(), Vec::new()));
     assert_eq!(orders(&warehouse).detail().await.unwrap_err().kind(), ErrorKind::Data);
     assert_eq!(orders(&warehouse).detail().await.unwrap_err().kind(), ErrorKind::Protocol);
+}
+
+proptest::proptest! {
+    #[test]
+    fn hostile_names_and_values_stay_inside_their_quotes(name in "[^\0]{1,40}", value in "[^\0]{0,40}") {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        // The warehouse finds every quote that is not closed and every marker that stands outside of one.
+        let warehouse = ScriptedWarehouse::new();
+        warehouse.always(Sql::contains("OPTIMIZE"), Reply::rows(optimized()));
+        warehouse.always(Sql::any(), Reply::affected(0));
+        let table = DeltaClient::new(Arc::new(warehouse.clone())).unwrap().with_schema(&name).table(&name);
+        runtime.block_on(async {
+            let filter = Expression::new("p = :p").bind("p", value.as_str());
+            let options = OptimizeOptions::default().with_filter(filter).with_z_order([&name]);
+            table.optimize(options).await.unwrap();
+            table.analyze(AnalyzeOptions::default().with_columns([&name])).await.unwrap();
+            let options = CloneOptions::default().with_property(&name, &value);
+            table.clone_deep(&TableRef::new(&name), options).await.unwrap();
+            table.vacuum(VacuumOptions::default()).await.unwrap();
+        });
+        let quoted = DatabricksDialect.quote(&name).unwrap();
+        let [name, value] = [&name, &value].map(|text| DatabricksDialect.string(text).unwrap());
+        proptest::prop_assert_eq!(sent(&warehouse), [
+            format!("OPTIMIZE {quoted}.{quoted} WHERE p = {value} ZORDER BY ({quoted})"),
+            format!("ANALYZE TABLE {quoted}.{quoted} COMPUTE STATISTICS FOR COLUMNS {quoted}"),
+            format!("CREATE TABLE {quoted} DEEP CLONE {quoted}.{quoted} TBLPROPERTIES ({name} = {value})"),
+            format!("VACUUM {quoted}.{quoted}"),
+        ]);
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use futures::TryStreamExt as _;
 use serde::Deserialize;
 use serde_json::Value;
 use twinhouse_core::{Error, ErrorKind, Result};
@@ -10,7 +11,6 @@ use twinhouse_warehouse_api::{CallOptions, StatementRequest, TableRef};
 
 use super::answer::{moment_literal, rows};
 use crate::table::DeltaTable;
-use futures::TryStreamExt as _;
 
 /// What happens if the target is there already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
