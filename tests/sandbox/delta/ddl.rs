@@ -379,3 +379,33 @@ async fn names_of_columns_may_be_hostile() {
     // The last field of a struct stays.
     assert_eq!(found.column("s").map(|column| column.data_type.to_string()).as_deref(), Some("STRUCT<`:x`: INT>"));
 }
+
+#[tokio::test]
+async fn a_table_made_of_a_query_is_one_version_whatever_its_properties() {
+    let ground = Ground::without_table("ddl_query").await;
+    let name = &ground.name;
+    let made = |verb: &str, how: &str, rows: u64| {
+        format!(
+            "{verb} {name} {how} as select id, concat('p ', cast(id % 2 as string)) as `part of` from range({rows})"
+        )
+    };
+    ground.run(&made("create table", "partitioned by (`part of`) tblproperties ('team' = 'x')", 10)).await;
+    assert_eq!(ground.version().await, 0);
+    let count = "select count(*), count(distinct `part of`) from $t";
+    assert_eq!(texts(&ground, count).await, ["10|2"]);
+    ground.run(&made("create or replace table", "cluster by (id) comment 'two'", 4)).await;
+    assert_eq!(ground.version().await, 1);
+    assert_eq!(texts(&ground, count).await, ["4|2"]);
+    assert_eq!(texts(&ground, "select count(*) from $t version as of 0").await, ["10"]);
+    let found = ground.table.describe().await.expect("a description");
+    assert_eq!(
+        (found.clustered_by, found.partitioned_by.len(), found.comment.as_deref()),
+        (vec!["id".to_owned()], 0, Some("two"))
+    );
+    let history = ground.table.history(2).await.expect("a history");
+    let said: Vec<_> = history.iter().map(|entry| entry.operation.to_string()).collect();
+    assert_eq!(said, ["CREATE OR REPLACE TABLE AS SELECT", "CREATE TABLE AS SELECT"]);
+    ground.run(&format!("insert into {name} values (7, 'x')")).await;
+    ground.run(&format!("delete from {name} where id < 2")).await;
+    assert_eq!(texts(&ground, "select sum(id) from $t").await, ["12"]);
+}

@@ -9,11 +9,8 @@ use datafusion::{
 };
 use deltalake::{
     DeltaTable,
-    kernel::{StructType, engine::arrow_conversion::TryIntoKernel as _},
-    operations::{
-        create::CreateBuilder,
-        write::{SchemaMode, WriteBuilder},
-    },
+    kernel::engine::arrow_conversion::TryIntoKernel as _,
+    operations::write::{SchemaMode, WriteBuilder},
     protocol::SaveMode,
 };
 use serde_json::Value;
@@ -23,7 +20,7 @@ use super::{
     Engine, Outcome,
     catalog::{FullName, Place, TableEntry},
     commit::{ATTEMPTS, blind_append},
-    ddl::properties,
+    ddl::{AsSelect, properties},
     fit::Fit,
     maintain::named,
     prepare::{Prepared, find_column, quote},
@@ -198,30 +195,16 @@ impl Engine {
                     .ok_or_else(|| SqlError::unresolved_column(super::prepare::quote(wanted), &[]))
             })
             .collect::<SqlResult<_>>()?;
-        let mut table = DeltaTable::new(self.log_store(entry)?);
         let properties = properties(create, plan.schema().fields().iter().map(|field| field.name().as_str()))?;
-        if replace {
-            if !properties.is_empty() {
-                return Err(SqlError::unsupported(
-                    "CREATE OR REPLACE TABLE … AS SELECT with properties or column mapping",
-                ));
-            }
-            table.load().await?;
-        } else if !properties.is_empty() {
-            // The writer refuses properties that are not Delta's own; nobody can see the empty table yet.
-            let fields: StructType = plan.schema().as_arrow().try_into_kernel()?;
-            let mut empty = CreateBuilder::new()
-                .with_log_store(table.log_store())
-                .with_table_name(&name.name)
-                .with_columns(fields.fields().cloned())
-                .with_configuration(properties)
-                .with_raise_if_key_not_exists(false);
-            if !partitions.is_empty() {
-                empty = empty.with_partition_columns(partitions.clone());
-            }
-            table = empty.await?;
+        if !properties.is_empty() {
+            let (name, comment) = (name.name.clone(), create.comment.clone());
+            let wanted = AsSelect { name, comment, plan, partitions, properties };
+            return self.write_staged(prepared, wanted, entry, replace).await;
         }
-        let made = table.snapshot().is_ok();
+        let mut table = DeltaTable::new(self.log_store(entry)?);
+        if replace {
+            table.load().await?;
+        }
         let as_select = if replace { "CREATE OR REPLACE TABLE AS SELECT" } else { "CREATE TABLE AS SELECT" };
         let snapshot = table.snapshot().ok().map(|state| state.snapshot().clone());
         let mut write = WriteBuilder::new(table.log_store(), snapshot)
@@ -229,10 +212,10 @@ impl Engine {
             .with_session_state(Arc::new(prepared.context.state()))
             .with_commit_properties(named(as_select))
             .with_table_name(&name.name);
-        write = match (replace, made) {
-            (true, _) => write.with_save_mode(SaveMode::Overwrite).with_schema_mode(SchemaMode::Overwrite),
-            (false, true) => write.with_save_mode(SaveMode::Append),
-            (false, false) => write.with_save_mode(SaveMode::ErrorIfExists),
+        write = if replace {
+            write.with_save_mode(SaveMode::Overwrite).with_schema_mode(SchemaMode::Overwrite)
+        } else {
+            write.with_save_mode(SaveMode::ErrorIfExists)
         };
         if !partitions.is_empty() {
             write = write.with_partition_columns(partitions);

@@ -217,7 +217,7 @@ impl Engine {
 }
 
 /// What a commit says of itself: delta-rs has no names for most changes of a definition.
-fn commit_info(operation: &str, parameters: Value, version: u64) -> CommitInfo {
+pub(super) fn commit_info(operation: &str, parameters: Value, version: u64) -> CommitInfo {
     let text = |value: Value| if value.is_string() { value } else { Value::String(value.to_string()) };
     let parameters = match parameters {
         Value::Object(parameters) => parameters.into_iter().map(|(key, value)| (key, text(value))).collect(),

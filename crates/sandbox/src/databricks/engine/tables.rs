@@ -10,8 +10,8 @@ use url::Url;
 use super::{
     Engine,
     catalog::{FullName, Place, TableEntry},
-    scan::Scan,
     maintain::delta_path,
+    scan::Scan,
 };
 use crate::databricks::{
     error::{SqlError, SqlResult},

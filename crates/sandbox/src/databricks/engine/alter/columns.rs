@@ -1,5 +1,7 @@
 //! Columns and fields: add, change, rename, drop.
 
+use std::slice::from_ref;
+
 use deltalake::kernel::{DataType, MetadataValue, StructField};
 use serde_json::json;
 
@@ -41,7 +43,7 @@ impl Engine {
             }
             definition.schema = edit_fields(&definition.schema, &column.parent, |mut fields| {
                 if find(&fields, &spec.name).is_some() {
-                    return Err(exists("add", &[column.parent.as_slice(), &[spec.name.clone()]].concat()));
+                    return Err(exists("add", &[column.parent.as_slice(), from_ref(&spec.name)].concat()));
                 }
                 let at = place_of(&fields, column.position.as_ref(), &column.parent)?.unwrap_or(fields.len());
                 fields.insert(at, field(spec));
@@ -52,7 +54,7 @@ impl Engine {
         let added: Vec<_> = columns
             .iter()
             .map(|column| {
-                let path = [column.parent.as_slice(), &[column.spec.name.clone()]].concat();
+                let path = [column.parent.as_slice(), from_ref(&column.spec.name)].concat();
                 json!({ "column": { "name": path.join("."), "type": delta_type_text(&column.spec.data_type) } })
             })
             .collect();
@@ -217,7 +219,7 @@ fn place_of(fields: &[StructField], position: Option<&Position>, parent: &[Strin
         Some(Position::First) => Ok(Some(0)),
         Some(Position::After(name)) => match find(fields, name) {
             Some(at) => Ok(Some(at + 1)),
-            None => Err(missing(&[parent, &[name.clone()]].concat(), fields)),
+            None => Err(missing(&[parent, from_ref(name)].concat(), fields)),
         },
     }
 }

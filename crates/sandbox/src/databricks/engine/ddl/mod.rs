@@ -5,9 +5,11 @@ mod create;
 mod drop;
 mod objects;
 mod settings;
+mod staged;
 
 pub(super) use self::{
     columns::{DEFAULT, LENGTH, MAPPED, MAPPING, check_clustering, check_property, defaults_allowed, field, is_mapped},
     create::properties,
     objects::{already_exists, table_text},
+    staged::AsSelect,
 };

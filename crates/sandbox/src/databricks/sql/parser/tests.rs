@@ -1,5 +1,8 @@
 use super::{
-    super::{ast::MergeAction, lexer::lex},
+    super::{
+        ast::{MergeAction, TableChange},
+        lexer::lex,
+    },
     *,
 };
 
@@ -36,6 +39,27 @@ fn every_statement_of_the_grammar_is_recognised() {
     for sql in [
         "CREATE OR REPLACE TABLE main.s.`t x` (a INT NOT NULL COMMENT 'k', b DECIMAL(10,2)) USING DELTA PARTITIONED BY (a) COMMENT 'c' TBLPROPERTIES ('delta.appendOnly' = 'true', x.y = 1);",
         "CREATE TABLE IF NOT EXISTS t AS SELECT 1 AS a",
+        "CREATE TABLE t (a INT DEFAULT 1 + 2 NOT NULL, b DATE GENERATED ALWAYS AS (CAST(c AS DATE)) COMMENT 'x', c TIMESTAMP) CLUSTER BY (a, s.b)",
+        "CREATE TABLE IF NOT EXISTS t LIKE main.s.u TBLPROPERTIES ('a' = 'b')",
+        "ALTER TABLE t ADD COLUMNS (a INT FIRST, s.`b c` ARRAY<INT> COMMENT 'x' AFTER d, m.value.x DATE)",
+        "ALTER TABLE t ADD COLUMN a VARCHAR(3)",
+        "ALTER TABLE t ALTER COLUMN a.b COMMENT 'x'",
+        "ALTER TABLE t ALTER a TYPE BIGINT",
+        "ALTER TABLE t ALTER COLUMN a SET NOT NULL",
+        "ALTER TABLE t ALTER COLUMN a SET DEFAULT now()",
+        "ALTER TABLE t ALTER COLUMN a AFTER b",
+        "ALTER TABLE t RENAME COLUMN a.b TO c",
+        "ALTER TABLE t RENAME TO s.u",
+        "ALTER TABLE t DROP COLUMNS IF EXISTS (a, b.c)",
+        "ALTER TABLE t ADD CONSTRAINT c CHECK (a > (1 + 2) * 3 AND b IN ('x', 'y'))",
+        "ALTER TABLE t DROP CONSTRAINT IF EXISTS c CASCADE",
+        "ALTER TABLE t SET TBLPROPERTIES (delta.appendOnly = true, 'k' = 'v')",
+        "ALTER TABLE t UNSET TBLPROPERTIES IF EXISTS ('k', a.b)",
+        "ALTER TABLE t CLUSTER BY NONE",
+        "COMMENT ON COLUMN t.c IS NULL",
+        "SHOW TBLPROPERTIES t ('k')",
+        "SHOW CREATE TABLE t",
+        "DESCRIBE TABLE EXTENDED t AS JSON",
         "CREATE SCHEMA IF NOT EXISTS main.s COMMENT 'x'",
         "DROP SCHEMA IF EXISTS s CASCADE",
         "CREATE VOLUME IF NOT EXISTS main.s.v",
@@ -77,4 +101,28 @@ fn a_merge_knows_all_its_clauses() {
     assert_eq!((merge.target_alias.as_deref(), merge.source_alias.as_str()), (Some("x"), "s"));
     assert_eq!(merge.clauses.len(), 6);
     assert!(merge.schema_evolution && matches!(merge.clauses[1].action, MergeAction::UpdateAll { .. }));
+}
+
+#[test]
+fn an_expression_that_a_table_keeps_is_kept_as_it_was_written() {
+    let check = |sql: &str| match read(&format!("ALTER TABLE t ADD CONSTRAINT c CHECK ({sql})")) {
+        Ok(Statement::AlterTable { change, .. }) => match *change {
+            TableChange::AddConstraint { check, .. } => Ok(check),
+            other => panic!("{other:?}"),
+        },
+        Ok(other) => panic!("{other:?}"),
+        Err(error) => Err(error.class().to_owned()),
+    };
+    for text in [
+        "`a b` > 1 AND length(name) < 3",
+        "(a + 1) * 2 <> t.b",
+        "a IN ('x', 'y') OR NOT (b)",
+        "CASE WHEN a THEN 1 ELSE 2 END = 1",
+    ] {
+        assert_eq!(check(text).as_deref(), Ok(text));
+    }
+    // Readers of the log would disagree about these.
+    assert_eq!(check(r"a = 'it\'s'"), Err("UNSUPPORTED_FEATURE".to_owned()));
+    assert_eq!(check("a = 1; drop table t"), Err("PARSE_SYNTAX_ERROR".to_owned()));
+    assert_eq!(check("a b c"), Err("PARSE_SYNTAX_ERROR".to_owned()));
 }
