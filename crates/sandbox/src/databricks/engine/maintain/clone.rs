@@ -49,16 +49,10 @@ impl Engine {
             None => Catalog::new_table(&name, source.entry.comment.clone()),
         };
         let (from, to) = (Files::of(&source)?, existing.as_ref().map(Files::of).transpose()?.unwrap_or_default());
-        let written = self.write_clone(clone, &source, existing.as_ref(), &name, &entry).await;
-        if existing.is_none() {
-            let listed = written.and_then(|()| self.list(clone, &name, &entry));
-            if !matches!(listed, Ok(true)) {
-                // Nobody has seen it.
-                let _ = std::fs::remove_dir_all(self.0.root.join(&entry.folder));
-            }
-            listed?;
-        } else {
-            written?;
+        let mut unseen = Unseen(existing.is_none().then(|| self.0.root.join(&entry.folder)));
+        self.write_clone(clone, &source, existing.as_ref(), &name, &entry).await?;
+        if existing.is_some() || self.list(clone, &name, &entry)? {
+            unseen.0 = None;
         }
         Outcome::counts(&counts(from, to, !clone.shallow))
     }
@@ -136,9 +130,22 @@ impl Engine {
         let snapshot = existing.map(|target| target.table.snapshot()).transpose()?.map(|state| state.snapshot());
         CommitBuilder::from(worded("CLONE", parameters, Value::Object(metrics)))
             .with_actions(actions)
+            // What another commit adds meanwhile would be rows of another table.
+            .with_max_retries(0)
             .build(snapshot.map(|snapshot| snapshot as _), self.log_store(entry)?, operation)
             .await?;
         Ok(())
+    }
+}
+
+/// A folder that is taken away when it is dropped, unless it has become a table.
+struct Unseen(Option<PathBuf>);
+
+impl Drop for Unseen {
+    fn drop(&mut self) {
+        if let Some(folder) = self.0.take() {
+            let _ = std::fs::remove_dir_all(folder);
+        }
     }
 }
 
