@@ -1,8 +1,9 @@
 //! Restoring through the client, by version and by time, and what cannot be restored.
 
 use chrono::{TimeDelta, Utc};
+use futures::future::join_all;
 use twinhouse_core::ErrorKind;
-use twinhouse_delta::{OptimizeOptions, TableOperation, VacuumOptions};
+use twinhouse_delta::{CloneMode, CloneOptions, OptimizeOptions, TableOperation, VacuumOptions};
 
 use super::lake::{ids, lake, run};
 
@@ -64,4 +65,36 @@ async fn a_version_whose_files_were_vacuumed_cannot_be_restored() {
     let error = table.restore_to_version(1).await.unwrap_err();
     assert!(error.message().contains("Not all files from version 1 are available"), "{error}");
     assert_eq!(ids(&table).await.unwrap(), [0, 1]);
+}
+
+#[tokio::test]
+async fn of_several_restores_and_replacing_clones_at_once_the_losers_are_told_of_a_conflict() {
+    let client = lake().await;
+    let (table, copy) = (client.table("t"), client.table("copy"));
+    run(&table, "create table {t} (id int)").await.unwrap();
+    for id in 0..3 {
+        run(&table, &format!("insert into {{t}} values ({id})")).await.unwrap();
+    }
+    table.clone_deep(copy.table_ref(), CloneOptions::default()).await.unwrap();
+    let (mut won, mut lost) = (0, 0);
+    for _ in 0..3 {
+        let restores = (0..4).map(|version| table.restore_to_version(version % 2 + 1));
+        let replace = || CloneOptions::default().with_mode(CloneMode::CreateOrReplace).with_version(2);
+        let clones = (0..4).map(|_| table.clone_deep(copy.table_ref(), replace()));
+        let (restores, clones) = tokio::join!(join_all(restores), join_all(clones));
+        let restores = restores.into_iter().map(|done| done.map(|_| ()));
+        for done in restores.chain(clones.into_iter().map(|done| done.map(|_| ()))) {
+            match done {
+                Ok(()) => won += 1,
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Conflict, "{error:?}");
+                    lost += 1;
+                }
+            }
+        }
+    }
+    assert!(won >= 6, "{won} won, {lost} lost");
+    let rows = ids(&table).await.unwrap();
+    assert!(rows == [0] || rows == [0, 1], "{rows:?}");
+    assert_eq!(ids(&copy).await.unwrap(), [0, 1]);
 }
