@@ -37,18 +37,29 @@ def by_deltalake(connection, path, version):
     connection.unregister("answer")
 
 
+def unread(path, version):
+    """The columns that DuckDB takes for NULL, though the log has their values under the names that the protocol wants."""
+    metadata = DeltaTable(path, version=version).metadata()
+    mapped = metadata.configuration.get("delta.columnMapping.mode", "none") != "none"
+    return metadata.partition_columns if mapped else []
+
+
 READERS = {"duckdb": by_duckdb, "deltalake": by_deltalake}
 
 
-def difference(connection):
-    """What tells the two answers apart, or None."""
+def difference(connection, without):
+    """What tells the two answers apart, or None. The columns `without` are not looked at."""
+    quoted = ", ".join('"' + name.replace('"', '""') + '"' for name in without)
+    columns = f"* EXCLUDE ({quoted})" if without else "*"
     names = {
         table: [row[0] for row in connection.execute(f"DESCRIBE {table}").fetchall()] for table in ("own", "other")
     }
     if names["own"] != names["other"]:
         return f"columns {names['own']} and {names['other']}"
     for left, right in (("own", "other"), ("other", "own")):
-        rows = connection.execute(f"FROM {left} EXCEPT ALL FROM {right} LIMIT 3").fetchall()
+        rows = connection.execute(
+            f"SELECT {columns} FROM {left} EXCEPT ALL SELECT {columns} FROM {right} LIMIT 3"
+        ).fetchall()
         if rows:
             return f"only the {'sandbox' if left == 'own' else 'reader'} has {rows}"
     return None
@@ -66,9 +77,12 @@ def main(manifest, gaps):
             rows += connection.execute("SELECT count(*) FROM own").fetchone()[0]
             for reader, read in READERS.items():
                 where = f"{table['name']} version {version['version']} by {reader}"
+                without = unread(table["path"], version["version"]) if reader == "duckdb" else []
+                if without:
+                    known.append(f"{where}: it does not read {without}, partition columns under column mapping")
                 try:
                     read(connection, table["path"], version["version"])
-                    wrong = difference(connection)
+                    wrong = difference(connection, without)
                 except Exception as error:  # whatever a reader raises is its answer
                     wrong = str(error).strip().splitlines()[0]
                     reason = next((why for who, text, why in gaps if who == reader and text in str(error)), None)

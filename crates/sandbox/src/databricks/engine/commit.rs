@@ -84,6 +84,7 @@ pub(super) fn explained(opened: &Opened, error: SqlError) -> SqlResult<SqlError>
     let rows =
         error.text().split_once("Preview of invalid data:").map_or("", |(_, rows)| rows).trim().trim_end_matches('.');
     let text = match named.as_slice() {
+        [] => return Ok(error),
         [only] => format!("CHECK constraint {only} violated by row with values:\n{rows}"),
         _ => format!("One of the CHECK constraints {} violated by row with values:\n{rows}", named.join(", ")),
     };
