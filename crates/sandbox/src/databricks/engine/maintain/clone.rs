@@ -1,6 +1,9 @@
 //! CREATE TABLE … CLONE.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use deltalake::{
     kernel::{Action, Add, CommitInfo, Metadata, transaction::CommitBuilder},
@@ -83,8 +86,10 @@ impl Engine {
             Action::Protocol(snapshot.protocol().clone()),
             Action::Metadata(metadata(snapshot.metadata(), clone, name, existing)?),
         ];
+        // One commit may not remove and add the same path: what both share stays as it is.
+        let mut replaced = HashMap::new();
         for file in existing.map(|target| target.table.snapshot()).transpose()?.iter().flat_map(|old| old.log_data()) {
-            actions.push(Action::Remove(file.remove_action(true)));
+            replaced.insert(file.path().into_owned(), file.remove_action(true));
         }
         let modified = i64::try_from(now_ms()).unwrap_or_default();
         // Collected: the engine's iterator cannot be kept over an await.
@@ -97,6 +102,9 @@ impl Engine {
                 true => format!("{FILE}{}", local.to_str().ok_or_else(|| SqlError::internal("an odd path"))?),
                 false => copy(&local, &target, &path).await?,
             };
+            if replaced.remove(&path).is_some() {
+                continue;
+            }
             actions.push(Action::Add(Add {
                 path,
                 partition_values: file.partition_values_map(),
@@ -107,6 +115,7 @@ impl Engine {
                 ..Add::default()
             }));
         }
+        actions.extend(replaced.into_values().map(Action::Remove));
         let (from, to) = (Files::of(source)?, existing.map(Files::of).transpose()?.unwrap_or_default());
         let version = source.table.version().unwrap_or_default();
         let info = CommitInfo {
@@ -183,19 +192,17 @@ fn local(folder: &Path, path: &str) -> PathBuf {
     path.strip_prefix(FILE).map_or_else(|| folder.join(path), PathBuf::from)
 }
 
-/// Copies a file into the clone, and answers its path there.
+/// Copies a file into the clone, and answers its path there: in the same partition, under a name of its own.
 async fn copy(local: &Path, target: &Path, path: &str) -> SqlResult<String> {
-    let relative = match path.starts_with(FILE) {
-        false => path,
-        true => {
-            let name = local.file_name().and_then(|name| name.to_str());
-            name.ok_or_else(|| SqlError::internal("a file without a name"))?
-        }
+    let name = format!("part-00000-{}-c000.parquet", Uuid::new_v4());
+    let relative = match path.rsplit_once('/') {
+        Some((folder, _)) if !path.starts_with(FILE) => format!("{folder}/{name}"),
+        _ => name,
     };
-    let to = target.join(relative);
+    let to = target.join(&relative);
     if let Some(parent) = to.parent() {
         tokio::fs::create_dir_all(parent).await?;
     }
     tokio::fs::copy(local, &to).await?;
-    Ok(relative.to_owned())
+    Ok(relative)
 }

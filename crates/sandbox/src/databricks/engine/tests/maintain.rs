@@ -231,6 +231,12 @@ async fn a_deep_clone_stands_on_its_own_and_a_shallow_one_shares_files() {
     let replaced = world.rows("CREATE OR REPLACE TABLE deep CLONE shallow").await;
     assert!(replaced[0].contains("|2|"), "{replaced:?}");
     assert_eq!(world.rows("SELECT id FROM deep ORDER BY id").await, ["0", "1", "2", "7"]);
+    // The same once more: no file of the clone before it is touched, or shared with it.
+    world.rows("CREATE OR REPLACE TABLE deep CLONE shallow").await;
+    world.rows("CREATE OR REPLACE TABLE shallow SHALLOW CLONE t").await;
+    for (clone, ids) in [("deep", &["0", "1", "2", "7"][..]), ("shallow", &["0", "1", "2"])] {
+        assert_eq!(world.rows(&format!("SELECT id FROM {clone} ORDER BY id")).await, ids);
+    }
     assert_eq!(world.rows("SELECT count(*) FROM deep VERSION AS OF 0").await, ["2"]);
     world.rows("DROP TABLE t").await;
     assert_eq!(world.rows("SELECT id FROM deep ORDER BY id").await, ["0", "1", "2", "7"]);
