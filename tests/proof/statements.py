@@ -37,7 +37,7 @@ GAPS = [
     (r"^OPTIMIZE \S+ FULL$", "it has no OPTIMIZE FULL"),
     (r"^VACUUM \S+ (LITE|FULL)", "it has no VACUUM LITE"),
     (r"^VACUUM \S+ RETAIN \d+ HOURS DRY RUN$", "it takes RETAIN or DRY RUN, not both"),
-    (r" CLONE \S+ VERSION AS OF ", "it takes no version of the table that is cloned"),
+    (r" CLONE \S+ (VERSION|TIMESTAMP) AS OF ", "it takes no version of the table that is cloned"),
     (r"^DESCRIBE TABLE EXTENDED .* AS JSON$", "it has no AS JSON"),
     (r"^UNDROP TABLE ", "it has no UNDROP"),
     (r" VOID\)", "it has no VOID"),
