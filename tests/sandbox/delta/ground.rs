@@ -85,7 +85,10 @@ impl Ground {
     }
 
     pub(super) async fn run(&self, sql: &str) -> u64 {
-        self.warehouse.execute(StatementRequest::write(format!("{BY_HAND}{sql}"))).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"))
+        self.warehouse
+            .execute(StatementRequest::write(format!("{BY_HAND}{sql}")))
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error:?}"))
     }
 
     pub(super) async fn rows(&self) -> Vec<Row> {
