@@ -17,6 +17,28 @@ use twinhouse_warehouse_api::{StatementRequest, Warehouse, WarehouseExt as _};
 const CATALOG: &str = "main";
 const SCHEMA: &str = "default";
 
+/// Names a folder in which what the tests write shall stay.
+pub(crate) const KEEP: &str = "TWINHOUSE_PROOF_FOLDER";
+
+/// The file in that folder that has the statements of the tests.
+pub(crate) const STATEMENTS: &str = "statements.jsonl";
+
+/// Marks statements that a test has written itself: no builder made them.
+pub(crate) const BY_HAND: &str = "/* by hand */ ";
+
+/// The sandbox of this process.
+pub(crate) async fn shared() -> Result<&'static Sandbox> {
+    static KEPT: OnceCell<Sandbox> = OnceCell::const_new();
+    match std::env::var_os(KEEP) {
+        None => Sandbox::shared().await,
+        Some(folder) => {
+            let log = std::path::Path::new(&folder).join(STATEMENTS);
+            let options = SandboxOptions::default().with_fronts([]).with_data_folder(&folder).with_statement_log(log);
+            KEPT.get_or_try_init(|| Sandbox::start(options)).await
+        }
+    }
+}
+
 /// Settings for the workspace; nothing comes from this machine's environment, and nothing is shared with other tests.
 pub(crate) fn databricks_builder(access: &DatabricksAccess) -> DatabricksBuilder {
     DatabricksConfig::builder()
@@ -84,7 +106,7 @@ impl Fixture for OnDatabricks {
     }
 
     async fn warehouse(&self) -> Result<Arc<dyn Warehouse>> {
-        let mut builder = databricks_builder(Sandbox::shared().await?.databricks().await?).result_route(self.route);
+        let mut builder = databricks_builder(shared().await?.databricks().await?).result_route(self.route);
         if let Some(wait) = self.wait {
             builder = builder.wait(wait);
         }
@@ -107,7 +129,7 @@ impl Fixture for OnDatabricks {
     }
 
     async fn is_running(&self, marker: &str) -> Option<bool> {
-        Some(Sandbox::shared().await.ok()?.is_running(marker))
+        Some(shared().await.ok()?.is_running(marker))
     }
 
     fn secrets(&self) -> Vec<String> {
@@ -122,7 +144,7 @@ impl Fixture for OnRedshift {
     }
 
     async fn warehouse(&self) -> Result<Arc<dyn Warehouse>> {
-        Ok(Arc::new(redshift_of(Sandbox::shared().await?).await?))
+        Ok(Arc::new(redshift_of(shared().await?).await?))
     }
 
     fn scratch(&self) -> Scratch {
@@ -148,7 +170,7 @@ impl Fixture for OnRedshift {
     }
 
     async fn is_running(&self, marker: &str) -> Option<bool> {
-        let observer = async { redshift_of(Sandbox::shared().await?).await };
+        let observer = async { redshift_of(shared().await?).await };
         let observer = self.observer.get_or_try_init(|| observer).await.ok()?;
         let request = StatementRequest::read(
             "select cast(count(*) as bigint) as n from pg_stat_activity \
@@ -242,7 +264,7 @@ where
     // The caller is inside a runtime, which cannot be entered twice.
     let look = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(async move { look(Sandbox::shared().await?).await })
+        runtime.block_on(async move { look(shared().await?).await })
     });
     look.join().expect("no panic").expect("a sandbox that runs")
 }

@@ -27,6 +27,8 @@ pub(crate) struct Described {
     pub(crate) info: TableInfo,
     /// Another table of the same name, made later, has another id.
     pub(crate) id: Option<String>,
+    /// The columns that it is partitioned by, in their order.
+    pub(crate) partitions: Vec<String>,
 }
 
 impl Tables {
@@ -41,10 +43,20 @@ impl Tables {
         let found =
             self.client.table(&full_name).await.map_err(|error| error.with_context("table", table.to_string()))?;
         let id = found.table_id.clone();
+        let mut partitions: Vec<_> =
+            found.columns.iter().filter_map(|column| Some((column.partition_index?, column.name.clone()))).collect();
+        partitions.sort_unstable();
         let name = TableRef::new(nonempty(found.name.clone(), table.name()))
             .with_schema(nonempty(found.schema_name.clone(), schema))
             .with_catalog(nonempty(found.catalog_name.clone(), catalog));
-        Ok(Described { info: info(name, found), id })
+        let partitions = partitions.into_iter().map(|(_, name)| name).collect();
+        Ok(Described { info: info(name, found), id, partitions })
+    }
+
+    /// The full name of a table that need not exist.
+    pub(crate) fn resolve(&self, table: &TableRef) -> Result<TableRef> {
+        let (catalog, schema) = self.place(table)?;
+        Ok(TableRef::new(table.name()).with_schema(schema).with_catalog(catalog))
     }
 
     pub(crate) fn list(&self, filter: TableFilter) -> BoxStream<'static, Result<TableRef>> {

@@ -77,9 +77,16 @@ impl Warehouse for DatabricksWarehouse {
         let mut can = Capabilities::NONE;
         can.attach = true;
         can.load = staging;
+        can.load_overwrite = staging;
+        can.load_replace_where = staging;
+        can.load_replace_partitions = staging;
+        can.load_create = staging;
         can.merge = staging;
         can.merge_delete_matched = staging;
         can.merge_not_matched_by_source = staging;
+        can.merge_clauses = staging;
+        can.merge_schema_evolution = staging;
+        can.merge_keep_greatest = staging;
         can.nested_types = true;
         can.max_identifier_bytes = MAX_NAME;
         can.max_statement_bytes = MAX_STATEMENT;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use twinhouse_core::Result;
-use twinhouse_warehouse_api::{TableRef, Warehouse};
+use twinhouse_warehouse_api::{Dialect, TableRef, Warehouse};
 
 /// A Delta table: what there is to do with it hangs off this handle. Cheap to clone.
 ///
@@ -27,6 +27,11 @@ impl DeltaTable {
     /// The warehouse that holds it.
     pub fn warehouse(&self) -> &Arc<dyn Warehouse> {
         &self.warehouse
+    }
+
+    /// How its warehouse writes SQL.
+    pub(crate) fn dialect(&self) -> &dyn Dialect {
+        self.warehouse.info().dialect.as_ref()
     }
 
     /// Its name in SQL, quoted by the dialect.

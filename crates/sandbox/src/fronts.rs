@@ -52,7 +52,8 @@ impl Databricks {
         let mut config = databricks::FrontConfig::new(standard(listener)?, folder, token.clone())
             .with_quirks(quirks(ground.options))
             .with_faults(ground.faults.clone())
-            .with_shutdown(ground.stop.clone());
+            .with_shutdown(ground.stop.clone())
+            .with_statement_log(ground.options.statement_log.clone());
         if let Some((id, secret)) = &ground.options.client {
             config = config.with_client(id, secret.clone());
         }

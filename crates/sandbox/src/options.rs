@@ -54,6 +54,7 @@ pub struct SandboxOptions {
     pub(crate) chunk_rows: Option<usize>,
     pub(crate) without: Vec<Quirk>,
     pub(crate) postgres_programs: Option<PathBuf>,
+    pub(crate) statement_log: Option<PathBuf>,
 }
 
 impl Default for SandboxOptions {
@@ -76,6 +77,7 @@ impl Default for SandboxOptions {
             chunk_rows: None,
             without: Vec::new(),
             postgres_programs: None,
+            statement_log: None,
         }
     }
 }
@@ -186,6 +188,14 @@ impl SandboxOptions {
     #[must_use]
     pub fn without_quirk(mut self, quirk: Quirk) -> Self {
         self.without.push(quirk);
+        self
+    }
+
+    /// Appends the text of every statement that the workspace is given to a file, a JSON string in each line. Values
+    /// that are bound are not in it.
+    #[must_use]
+    pub fn with_statement_log(mut self, file: impl Into<PathBuf>) -> Self {
+        self.statement_log = Some(file.into());
         self
     }
 

@@ -88,9 +88,10 @@ pub enum LoadMode {
     ReplaceWhere(Expression),
     /// Those in the partitions that the new rows touch give way.
     ReplacePartitions,
-    /// The table must not exist: it is made with the columns of the rows.
+    /// The table must not exist: it is made with the columns of the rows, each of which may hold nulls. The token is
+    /// known as long as there is a table of that name.
     Create,
-    /// A table of that name gives way to one with the columns of the rows.
+    /// A table of that name gives way to one with the columns of the rows. As [`Create`](Self::Create) otherwise.
     CreateOrReplace,
 }
 
@@ -168,20 +169,29 @@ impl LoadRequest {
         &self.mode
     }
 
-    /// Refuses a mode that the warehouse does not have, before anything is sent.
+    /// Refuses a mode that the warehouse does not have or that makes no sense, before anything is sent.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unsupported`] naming the mode.
+    /// [`ErrorKind::Unsupported`] naming the mode; [`ErrorKind::InvalidInput`] for a predicate without text.
     pub fn check(&self, can: &Capabilities, backend: &'static str) -> Result<()> {
-        let (promised, wish) = match self.mode {
+        let (promised, wish) = match &self.mode {
             LoadMode::Append => (can.load, "cannot load: no staging place is configured"),
             LoadMode::Overwrite => (can.load_overwrite, "cannot overwrite a table by a load"),
             LoadMode::ReplaceWhere(_) => (can.load_replace_where, "cannot replace the rows of a predicate by a load"),
             LoadMode::ReplacePartitions => (can.load_replace_partitions, "cannot replace partitions by a load"),
             LoadMode::Create | LoadMode::CreateOrReplace => (can.load_create, "cannot create a table by a load"),
         };
-        if promised { Ok(()) } else { Err(Error::unsupported(backend, wish)) }
+        if !promised {
+            return Err(Error::unsupported(backend, wish));
+        }
+        match &self.mode {
+            LoadMode::ReplaceWhere(predicate) if predicate.sql().trim().is_empty() => {
+                Err(Error::new(ErrorKind::InvalidInput, "the predicate is empty; say `Overwrite` to replace all rows")
+                    .with_context("table", self.table.to_string()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// How.
@@ -299,5 +309,38 @@ mod tests {
             assert_eq!(LoadToken::new(bad).unwrap_err().kind(), ErrorKind::InvalidInput, "{bad}");
         }
         assert_eq!(LoadToken::new("2026-11-21.orders-7").unwrap().as_str(), "2026-11-21.orders-7");
+    }
+
+    #[test]
+    fn each_mode_has_its_promise() {
+        type On = fn(&mut Capabilities);
+        let modes: [(LoadMode, On); 6] = [
+            (LoadMode::Append, |can| can.load = true),
+            (LoadMode::Overwrite, |can| can.load_overwrite = true),
+            (LoadMode::ReplaceWhere("n > 1".into()), |can| can.load_replace_where = true),
+            (LoadMode::ReplacePartitions, |can| can.load_replace_partitions = true),
+            (LoadMode::Create, |can| can.load_create = true),
+            (LoadMode::CreateOrReplace, |can| can.load_create = true),
+        ];
+        for (mode, promise) in modes {
+            let request = request(mode);
+            let mut can = Capabilities::NONE;
+            assert_eq!(request.check(&can, "test").unwrap_err().kind(), ErrorKind::Unsupported, "{request:?}");
+            promise(&mut can);
+            request.check(&can, "test").unwrap();
+        }
+    }
+
+    #[test]
+    fn a_predicate_without_text_is_refused() {
+        let mut can = Capabilities::NONE;
+        can.load_replace_where = true;
+        let error = request(LoadMode::ReplaceWhere(" \n".into())).check(&can, "test").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error:?}");
+    }
+
+    fn request(mode: LoadMode) -> LoadRequest {
+        let nothing = BatchStream::from_batches(Arc::new(arrow::datatypes::Schema::empty()), Vec::new());
+        LoadRequest::append(TableRef::new("t"), nothing, LoadToken::new("a").unwrap()).with_mode(mode)
     }
 }

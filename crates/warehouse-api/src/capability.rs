@@ -34,6 +34,9 @@ pub struct Capabilities {
     pub merge_clauses: bool,
     /// `merge` can add the source's new columns to the target.
     pub merge_schema_evolution: bool,
+    /// `merge` can choose among source rows that share a key
+    /// ([`Duplicates::KeepGreatest`](crate::Duplicates::KeepGreatest)).
+    pub merge_keep_greatest: bool,
     /// Tables hold lists, maps and structs, and results bring them as Arrow nested types.
     pub nested_types: bool,
     /// Object names keep their case. Where off, names fold to lower case.
@@ -64,6 +67,7 @@ impl Capabilities {
         merge_not_matched_by_source: false,
         merge_clauses: false,
         merge_schema_evolution: false,
+        merge_keep_greatest: false,
         nested_types: false,
         case_preserving: false,
         max_identifier_bytes: 127,

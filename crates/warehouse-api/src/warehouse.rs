@@ -74,12 +74,16 @@ pub trait Warehouse: fmt::Debug + Send + Sync + 'static {
     /// Finds a statement again, for example after a restart. The handle is detached: dropping it stops nothing.
     async fn attach(&self, id: &StatementId) -> Result<StatementHandle>;
 
-    /// Appends many rows, exactly once per token.
+    /// Loads many rows, exactly once per token, as one commit: appends them, unless the request has another
+    /// [mode](crate::LoadMode).
     ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`](twinhouse_core::ErrorKind::InvalidInput) naming column, wanted and got if the rows do not
-    /// fit the table, before anything is sent. Whatever fails later, loading again with the same token is safe.
+    /// fit the table, before anything is sent;
+    /// [`ErrorKind::AlreadyExists`](twinhouse_core::ErrorKind::AlreadyExists) for a table that is to be made and is there.
+    /// Whatever fails later, loading again with the same token is safe. Where it cannot be told whether an earlier try
+    /// has landed, the error is a final [`ErrorKind::Conflict`](twinhouse_core::ErrorKind::Conflict) that says what to do.
     ///
     /// # Cancellation
     ///

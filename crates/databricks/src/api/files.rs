@@ -1,6 +1,7 @@
 //! `/api/2.0/fs`: files in volumes.
 
 use bytes::Bytes;
+use serde::Deserialize;
 use twinhouse_core::{
     ErrorKind, Result,
     http::{Body, Method, Request},
@@ -8,6 +9,7 @@ use twinhouse_core::{
 };
 
 use super::client::{Client, FILES, TRANSFER};
+use crate::wire::nullable;
 
 /// What this crate reads back from a volume is small.
 const LARGEST_FILE: usize = 16 << 20;
@@ -57,9 +59,54 @@ impl Client {
         found(self.done(Operation::read("directory.delete").with_class(FILES), request).await).map(drop)
     }
 
+    /// Removes the directories right below this one, with the files in them. What goes on appearing stays.
+    pub(crate) async fn clear_directories(&self, path: &str) -> Result<()> {
+        for directory in self.list(path).await?.into_iter().filter(|entry| entry.is_directory) {
+            for file in self.list(&directory.path).await?.into_iter().filter(|entry| !entry.is_directory) {
+                self.delete_file(&file.path).await?;
+            }
+            self.delete_directory(&directory.path).await?;
+        }
+        Ok(())
+    }
+
+    /// What is in a directory; nothing if it is not there.
+    async fn list(&self, path: &str) -> Result<Vec<Entry>> {
+        let (mut entries, mut token) = (Vec::new(), String::new());
+        loop {
+            let mut request = self.fs(Method::GET, "directories", path);
+            if !token.is_empty() {
+                request = request.with_query([("page_token", token.as_str())]);
+            }
+            let page = self.json::<Page>(Operation::read("directory.list").with_class(FILES), request).await;
+            let Some(page) = found(page)? else { return Ok(entries) };
+            entries.extend(page.contents);
+            if page.next_page_token.is_empty() {
+                return Ok(entries);
+            }
+            token = page.next_page_token;
+        }
+    }
+
     fn fs(&self, method: Method, what: &str, path: &str) -> Request {
         self.request(method, ["api", "2.0", "fs", what].into_iter().chain(path.trim_matches('/').split('/')))
     }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Page {
+    #[serde(deserialize_with = "nullable")]
+    contents: Vec<Entry>,
+    #[serde(deserialize_with = "nullable")]
+    next_page_token: String,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    path: String,
+    #[serde(default)]
+    is_directory: bool,
 }
 
 fn found<T>(answer: Result<T>) -> Result<Option<T>> {

@@ -4,11 +4,11 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use twinhouse_core::{Error, ErrorKind, Result};
-use twinhouse_warehouse_api::LoadToken;
+use twinhouse_warehouse_api::{LoadToken, TableRef};
 use uuid::Uuid;
 
-use super::Staged;
-use crate::{api::Client, tables::Described};
+use super::{Staged, replacement::Replacement};
+use crate::api::Client;
 
 const FILE: &str = "load.json";
 const FORMAT: u32 = 1;
@@ -25,12 +25,20 @@ pub(super) struct Ledger {
     table: String,
     pub(super) loaded: bool,
     pub(super) staged: Staged,
+    /// What it does beyond adding rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) replacement: Option<Replacement>,
 }
 
 impl Ledger {
     pub(super) fn new(token: &LoadToken, table: String, staged: Staged) -> Self {
         let writer = Uuid::new_v4().to_string();
-        Self { format: FORMAT, writer, token: token.as_str().to_owned(), table, loaded: false, staged }
+        let token = token.as_str().to_owned();
+        Self { format: FORMAT, writer, token, table, loaded: false, staged, replacement: None }
+    }
+
+    pub(super) fn with_replacement(self, replacement: Replacement) -> Self {
+        Self { replacement: Some(replacement), ..self }
     }
 
     pub(super) async fn read(client: &Client, directory: &str) -> Result<Option<Self>> {
@@ -56,6 +64,11 @@ impl Ledger {
 
     pub(super) async fn mark_loaded(&mut self, client: &Client, directory: &str) -> Result<()> {
         self.loaded = true;
+        self.write(client, directory).await
+    }
+
+    /// Writes what has been learnt over what was known.
+    pub(super) async fn write(&self, client: &Client, directory: &str) -> Result<()> {
         client.put_file(&path(directory), self.content()?).await
     }
 
@@ -75,35 +88,31 @@ fn path(directory: &str) -> String {
     format!("{directory}/{FILE}")
 }
 
-/// The directory of a token. Neither it nor anything above it begins with a character that readers skip.
-pub(super) fn directory(staging: &str, table: &Described, token: &LoadToken) -> String {
-    let full = table.info.table.to_string().to_lowercase();
+/// The directory of a token: one table's, or one name's where the load makes the table. Neither it nor anything above
+/// it begins with a character that readers skip.
+pub(super) fn directory(staging: &str, table: &TableRef, id: Option<&str>, token: &LoadToken) -> String {
+    let full = table.to_string().to_lowercase();
     let mut hash = Sha256::new();
     hash.update(&full);
     hash.update([0]);
-    hash.update(table.id.as_deref().unwrap_or_default());
+    hash.update(id.unwrap_or_default());
     let hash = hash.finalize();
     let short: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     let legal = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
-    let name: String = table.info.table.name().chars().take(READABLE).map(legal).collect();
+    let name: String = table.name().chars().take(READABLE).map(legal).collect();
     format!("{staging}/t-{name}-{short}/{token}")
 }
 
 #[cfg(test)]
 mod tests {
-    use twinhouse_warehouse_api::{TableInfo, TableKind, TableRef};
-
     use super::*;
-
-    fn described(name: &str, id: Option<&str>) -> Described {
-        let table = TableRef::new(name).with_schema("s").with_catalog("c");
-        Described { info: TableInfo::new(table, TableKind::Managed, vec![]), id: id.map(str::to_owned) }
-    }
 
     #[test]
     fn a_directory_is_one_tables_and_one_tokens_and_never_hidden() {
         let token = LoadToken::new("a-1").unwrap();
-        let at = |name, id| directory("/Volumes/c/s/v", &described(name, id), &token);
+        let at = |name: &str, id| {
+            directory("/Volumes/c/s/v", &TableRef::new(name).with_schema("s").with_catalog("c"), id, &token)
+        };
         let orders = at("orders", Some("1"));
         assert!(orders.starts_with("/Volumes/c/s/v/t-orders-") && orders.ends_with("/a-1"), "{orders}");
         assert_eq!(orders, at("orders", Some("1")));

@@ -1,6 +1,6 @@
-//! Appending many rows, exactly once.
+//! Loading many rows, exactly once.
 //!
-//! # How a load goes
+//! # How rows are added
 //!
 //! 1. The rows' columns are checked against the table, before anything is sent.
 //! 2. If the token's *ledger* (`load.json` in the token's directory) is there, nothing is staged: what it lists is what
@@ -13,24 +13,43 @@
 //!    the files by their paths: to run it again is harmless, so a lost answer is answered by running it again.
 //! 6. The ledger is marked as loaded, then the parts are deleted. The ledger stays, a few hundred bytes.
 //!
+//! # How rows are replaced, and tables made
+//!
+//! As above, but for this:
+//!
+//! - The parts go into a directory of the attempt's own below the token's: the statement reads a whole directory, and
+//!   what an attempt that died has left must not be in it. The directory of a load that makes its table is named for the
+//!   table's name alone.
+//! - The ledger also holds what is replaced, the columns, and the table's version before.
+//! - The statement is one `INSERT OVERWRITE`, `INSERT … REPLACE WHERE`, `INSERT … REPLACE USING` or
+//!   `CREATE [OR REPLACE] TABLE … AS`: one commit, so that nobody sees half of it. None of them remembers anything. To
+//!   run one twice leaves the right rows, but undoes what others have written in between. So whoever is not certain that
+//!   it was never sent [looks first](landed).
+//! - The id of a statement that takes its time is noted beside the files, so that after a crash its end can be waited
+//!   for.
+//!
 //! # Where it can break off
 //!
-//! | after | the next load with the token |
-//! |---|---|
-//! | some parts, no ledger | writes them anew under the same names; `FILES` leaves out any that are one too many |
-//! | the ledger | runs COPY INTO with its parts |
-//! | COPY INTO, its answer lost | runs it again; the table skips the files, and the report says `replayed` |
-//! | COPY INTO, not marked | the same |
-//! | the mark, parts not deleted | deletes them; the report says `replayed` |
+//! | after | the next load with the token adds | or replaces |
+//! |---|---|---|
+//! | some parts, no ledger | writes them anew under the same names; `FILES` leaves out any that are one too many | writes them anew in a directory of its own |
+//! | the ledger | runs COPY INTO with its parts | looks, finds nothing, runs the statement |
+//! | the statement, its answer lost | runs it again; the table skips the files, and the report says `replayed` | looks, finds it, and the report says `replayed` |
+//! | the statement, not marked | the same | the same |
+//! | the mark, parts not deleted | deletes them; the report says `replayed` | the same |
 //!
-//! Two memories guard each other: should somebody clear the staging directory, the table still knows the paths, and the
+//! Two memories guard an append: should somebody clear the staging directory, the table still knows the paths, and the
 //! same rows are split into the same files wherever the batches between them begin and end. A load that the table
 //! refuses for what the rows are (a constraint, a value) gives its token back.
 
+mod landed;
 mod ledger;
 mod parquet;
+mod replace;
+mod replacement;
 mod run;
 mod upload;
 
+pub(crate) use replace::widened;
 pub(crate) use run::{Loader, counts, remove};
 pub(crate) use upload::{Staged, stage};

@@ -14,8 +14,8 @@ use futures::{TryStreamExt as _, stream};
 use tokio::time::Instant;
 use twinhouse_core::{Effect, Error, ErrorKind, Fault, FaultClass, Report, Result, resilience::Operation};
 use twinhouse_warehouse_api::{
-    BatchStream, BulkReport, CallOptions, DatabricksDialect, Dialect as _, Fit, LoadRequest, StatementHandle,
-    StatementRequest, TableInfo,
+    BatchStream, BulkReport, CallOptions, DatabricksDialect, Dialect as _, Fit, LoadMode, LoadRequest, StatementHandle,
+    StatementRequest, TableInfo, TableRef,
 };
 
 use super::{
@@ -25,8 +25,8 @@ use super::{
 use crate::{api::Client, error::BACKEND, statement::Statements, tables::Tables};
 
 /// A COPY INTO takes as long as it takes: the caller's time-out bounds it.
-const UNBOUNDED: Duration = Duration::from_secs(7 * 24 * 3600);
-const CLASS: &str = "load";
+pub(super) const UNBOUNDED: Duration = Duration::from_secs(7 * 24 * 3600);
+pub(super) const CLASS: &str = "load";
 
 /// What a load needs.
 #[derive(Clone, Debug)]
@@ -41,13 +41,16 @@ pub(crate) struct Loader {
 impl Loader {
     pub(crate) async fn load(&self, request: LoadRequest) -> Result<BulkReport> {
         let began = Instant::now();
+        if *request.mode() != LoadMode::Append {
+            return self.replace(request, began).await;
+        }
         let table = self.tables.describe(request.table()).await?;
         let fit = Fit::plan(&table.info, request.schema())?;
         refuse_unloadable(&table.info, &fit)?;
-        let directory = ledger::directory(&self.staging, &table, request.token());
+        let directory = ledger::directory(&self.staging, &table.info.table, table.id.as_deref(), request.token());
         let course = Course {
             loader: self,
-            table: &table.info,
+            table: &table.info.table,
             directory: &directory,
             label: request.options().label.clone(),
             began,
@@ -57,12 +60,12 @@ impl Loader {
 }
 
 /// One load on its way.
-struct Course<'a> {
-    loader: &'a Loader,
-    table: &'a TableInfo,
-    directory: &'a str,
-    label: Option<String>,
-    began: Instant,
+pub(super) struct Course<'a> {
+    pub(super) loader: &'a Loader,
+    pub(super) table: &'a TableRef,
+    pub(super) directory: &'a str,
+    pub(super) label: Option<String>,
+    pub(super) began: Instant,
 }
 
 impl Course<'_> {
@@ -70,6 +73,9 @@ impl Course<'_> {
         let client = &self.loader.client;
         // What the token means may have been settled earlier: then the rows that come now are not looked at.
         if let Some(ledger) = Ledger::read(client, self.directory).await? {
+            if let Some(other) = ledger.replacement.as_ref().filter(|_| !ledger.loaded) {
+                return Err(other.begun_otherwise("Append"));
+            }
             return self.complete(ledger, false).await;
         }
         client.create_directory(self.directory).await?;
@@ -79,7 +85,7 @@ impl Course<'_> {
         if staged.parts.is_empty() {
             return Ok(self.report(&staged, 0, false));
         }
-        let ours = Ledger::new(&token, self.table.table.to_string(), staged);
+        let ours = Ledger::new(&token, self.table.to_string(), staged);
         let ledger = ours.clone().create(client, self.directory).await?;
         let is_ours = ledger == ours;
         self.complete(ledger, is_ours).await
@@ -140,11 +146,7 @@ impl Course<'_> {
 
     /// Runs COPY INTO once and answers how many rows it brought.
     async fn copy(&self, sql: &str) -> Result<u64> {
-        let mut request = StatementRequest::write(sql);
-        if let Some(label) = &self.label {
-            request = request.with_options(CallOptions::default().with_label(label));
-        }
-        let counts = counts(self.loader.statements.submit(request).await?).await?;
+        let counts = counts(self.loader.statements.submit(self.statement(sql)).await?).await?;
         if counts.get("num_skipped_corrupt_files").is_some_and(|files| *files > 0) {
             return Err(done_wrong("the warehouse skipped staged files as corrupt"));
         }
@@ -152,11 +154,24 @@ impl Course<'_> {
         rows.ok_or_else(|| Error::new(ErrorKind::Protocol, "COPY INTO did not say how many rows it loaded"))
     }
 
+    pub(super) fn statement(&self, sql: &str) -> StatementRequest {
+        let request = StatementRequest::write(sql);
+        match &self.label {
+            Some(label) => request.with_options(CallOptions::default().with_label(label)),
+            None => request,
+        }
+    }
+
     /// A load that was refused for what the rows are was certainly not done; other rows may come under its token.
-    async fn give_back(&self, error: &Error) {
+    pub(super) async fn give_back(&self, error: &Error) {
         let of_the_rows = matches!(
             error.kind(),
-            ErrorKind::Constraint | ErrorKind::Data | ErrorKind::InvalidInput | ErrorKind::Syntax | ErrorKind::NotFound
+            ErrorKind::Constraint
+                | ErrorKind::Data
+                | ErrorKind::InvalidInput
+                | ErrorKind::Syntax
+                | ErrorKind::NotFound
+                | ErrorKind::AlreadyExists
         );
         let certain = error.fault().class == FaultClass::Permanent && error.fault().effect == Effect::None;
         if of_the_rows
@@ -168,18 +183,18 @@ impl Course<'_> {
         }
     }
 
-    async fn replayed(&self, ledger: &Ledger) -> BulkReport {
+    pub(super) async fn replayed(&self, ledger: &Ledger) -> BulkReport {
         self.clean_up(&ledger.staged).await;
         self.report(&ledger.staged, 0, true)
     }
 
-    async fn clean_up(&self, staged: &Staged) {
+    pub(super) async fn clean_up(&self, staged: &Staged) {
         if let Err(error) = remove(&self.loader.client, self.directory, staged).await {
             tracing::warn!(directory = self.directory, error = %Report(&error), "staged files could not be deleted");
         }
     }
 
-    fn report(&self, staged: &Staged, rows: u64, replayed: bool) -> BulkReport {
+    pub(super) fn report(&self, staged: &Staged, rows: u64, replayed: bool) -> BulkReport {
         BulkReport::new(rows, staged.bytes(), staged.parts.len() as u64)
             .with_replayed(replayed)
             .with_elapsed(self.began.elapsed())
@@ -187,7 +202,7 @@ impl Course<'_> {
 }
 
 /// It was done, and not as it should have been: nobody may take it for undone.
-fn done_wrong(message: &'static str) -> Error {
+pub(super) fn done_wrong(message: &'static str) -> Error {
     Error::new(ErrorKind::Data, message).with_fault(Fault { effect: Effect::Unknown, ..Fault::PERMANENT })
 }
 
@@ -217,19 +232,19 @@ pub(crate) async fn counts(handle: StatementHandle) -> Result<BTreeMap<String, u
 }
 
 /// Names the files: whatever else is in the directory is none of this load's.
-fn copy_into(table: &TableInfo, directory: &str, staged: &Staged) -> Result<String> {
+fn copy_into(table: &TableRef, directory: &str, staged: &Staged) -> Result<String> {
     let dialect = DatabricksDialect;
     let files = staged.parts.iter().map(|part| dialect.string(&part.name)).collect::<Result<Vec<_>>>()?;
     Ok(format!(
         "COPY INTO {} FROM {} FILEFORMAT = PARQUET FILES = ({})",
-        dialect.table(&table.table)?,
+        dialect.table(table)?,
         dialect.string(directory)?,
         files.join(", ")
     ))
 }
 
 /// Types that Parquet does not carry to the table.
-fn refuse_unloadable(table: &TableInfo, fit: &Fit) -> Result<()> {
+pub(super) fn refuse_unloadable(table: &TableInfo, fit: &Fit) -> Result<()> {
     const NATIVE: [&str; 4] = ["variant", "geometry", "geography", "object"];
     for column in &table.columns {
         let native = column.native_type.to_ascii_lowercase();

@@ -62,6 +62,9 @@ pub(crate) struct Column {
     pub(crate) type_interval_type: Option<String>,
     #[serde(default, deserialize_with = "super::number::count")]
     pub(crate) position: Option<u64>,
+    /// The column's place among those that the table is partitioned by.
+    #[serde(default, deserialize_with = "super::number::count")]
+    pub(crate) partition_index: Option<u64>,
     #[serde(default)]
     pub(crate) nullable: Option<bool>,
     #[serde(default)]

@@ -8,6 +8,7 @@ mod number;
 mod statement;
 
 pub(crate) use catalog::{Column, SchemaPage, Table, TablePage};
+pub(crate) use number::nullable;
 pub(crate) use statement::{
     ExecuteStatement, ExternalLink, Manifest, Parameter, QueryTag, ResultColumn, ResultData, State, Statement, Status,
 };

@@ -34,7 +34,7 @@ pub(super) fn code<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>,
 }
 
 /// A value that is `null` where it could be missing.
-pub(super) fn nullable<'de, D, T>(from: D) -> Result<T, D::Error>
+pub(crate) fn nullable<'de, D, T>(from: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de> + Default,

@@ -7,5 +7,7 @@ mod inline;
 mod links;
 mod load;
 mod merge;
+mod merge_clauses;
+mod replace;
 mod statements;
 mod tables;

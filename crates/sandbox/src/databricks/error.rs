@@ -203,6 +203,9 @@ impl From<DeltaTableError> for SqlError {
         }
         match error {
             DeltaTableError::Arrow { source } => source.into(),
+            DeltaTableError::UnsupportedColumnMapping { operation, .. } => {
+                Self::unsupported(format_args!("{operation} on a table with column mapping"))
+            }
             DeltaTableError::Transaction { source: TransactionError::MaxCommitAttempts(_) } => Self::new(
                 "DELTA_CONCURRENT_WRITE",
                 CONFLICT,
@@ -309,6 +312,15 @@ fn from_text(text: &str) -> SqlError {
     }
     let has = |needle: &str| text.contains(needle);
     let first = text.lines().next().unwrap_or_default().trim().trim_end_matches('.');
+    if let Some(file) = text.split("Object at location ").nth(1).and_then(|rest| rest.split(" not found").next()) {
+        let text = format!(
+            "File {file} referenced in the transaction log cannot be found. This occurs when data has been manually deleted from the file system rather than using the table `DELETE` statement, or when it has been vacuumed."
+        );
+        return SqlError::new("DELTA_FILE_NOT_FOUND_DETAILED", "42K03", text);
+    }
+    if let Some(what) = first.strip_suffix(" is not yet supported") {
+        return SqlError::unsupported(what.trim_start_matches("Generic DeltaTable error: "));
+    }
     if has("Divide by zero") || has("divide by zero") {
         return SqlError::new(
             "DIVIDE_BY_ZERO",
@@ -382,6 +394,9 @@ fn from_text(text: &str) -> SqlError {
         || has("declared as non-nullable")
     {
         return not_null(first);
+    }
+    if has("is outside table root") {
+        return SqlError::unsupported("changing or rewriting the rows of a shallow clone: only INSERT and SELECT work");
     }
     if has("No space left on device") {
         return SqlError {

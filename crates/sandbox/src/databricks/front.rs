@@ -53,6 +53,8 @@ pub(crate) struct FrontConfig {
     pub(crate) quirks: Quirks,
     pub(crate) faults: Faults,
     pub(crate) shutdown: CancellationToken,
+    /// Where the texts of statements go.
+    pub(crate) statement_log: Option<PathBuf>,
 }
 
 impl FrontConfig {
@@ -69,7 +71,12 @@ impl FrontConfig {
             quirks: Quirks::default(),
             faults: Faults::default(),
             shutdown: CancellationToken::new(),
+            statement_log: None,
         }
+    }
+
+    pub(crate) fn with_statement_log(self, statement_log: Option<PathBuf>) -> Self {
+        Self { statement_log, ..self }
     }
 
     /// The service principal.
@@ -164,6 +171,7 @@ impl Front {
             quirks,
             signer: links::Signer::new(),
             sessions: sessions::Sessions::default(),
+            statement_log: config.statement_log,
             warehouses: Warehouses::new(&config.warehouse_id),
         });
         let access = Access::new(config.token, config.client_id, config.client_secret, config.token_lifetime);

@@ -139,6 +139,34 @@ macro_rules! __conformance_cases {
                 a_declared_length_is_kept [Load],
                 nanoseconds_are_refused_rather_than_cut [Load],
             }
+            load_modes {
+                an_overwrite_leaves_only_the_new_rows [LoadOverwrite],
+                an_overwrite_with_nothing_empties_the_table [LoadOverwrite],
+                an_overwrite_with_a_known_token_changes_nothing [LoadOverwrite],
+                an_empty_overwrite_with_a_known_token_changes_nothing [LoadOverwrite],
+                an_overwrite_that_breaks_off_leaves_the_old_rows [LoadOverwrite],
+                an_overwrite_that_is_refused_leaves_the_old_rows [LoadOverwrite],
+                one_overwrite_at_the_same_time_twice [LoadOverwrite],
+                two_overwrites_at_the_same_time_do_not_mix [LoadOverwrite],
+                rows_of_a_predicate_give_way [LoadReplaceWhere],
+                a_new_row_outside_of_the_predicate_is_refused [LoadReplaceWhere],
+                the_values_of_a_predicate_never_become_sql [LoadReplaceWhere],
+                a_replacement_with_nothing_removes_the_rows [LoadReplaceWhere],
+                a_replacement_with_a_known_token_changes_nothing [LoadReplaceWhere],
+                partitions_that_come_give_way [LoadReplacePartitions],
+                no_rows_touch_no_partition [LoadReplacePartitions],
+                a_table_without_partitions_has_none_to_replace [LoadReplacePartitions],
+            }
+            load_create {
+                a_table_is_made_of_the_rows [LoadCreate],
+                a_table_is_made_of_no_rows_too [LoadCreate],
+                a_table_that_is_there_is_not_made_again [LoadCreate],
+                making_with_a_known_token_changes_nothing [LoadCreate],
+                a_table_that_was_dropped_can_be_made_anew [LoadCreate],
+                a_table_gives_way_to_one_of_other_columns [LoadCreate],
+                a_replacement_that_breaks_off_leaves_the_table [LoadCreate],
+                hostile_names_are_made [LoadCreate],
+            }
             unload {
                 unloaded_rows_are_counted [Unload],
                 a_query_that_fails_is_not_unloaded [Unload],
@@ -167,6 +195,20 @@ macro_rules! __conformance_cases {
                 a_merge_into_no_table_is_refused [Merge],
                 columns_that_do_not_fit_are_named [Merge],
                 merges_without_sense_are_refused [Merge],
+            }
+            merge_clauses {
+                the_first_clause_whose_condition_holds_is_carried_out [MergeClauses],
+                values_are_computed_from_both_rows [MergeClauses],
+                all_columns_are_set_and_inserted_at_once [MergeClauses],
+                rows_that_the_source_lacks_are_changed_by_condition [MergeClauses, MergeNotMatchedBySource],
+                values_of_one_name_stay_apart [MergeClauses],
+                a_match_can_want_more_than_equal_keys [MergeClauses],
+                clauses_without_sense_are_refused [MergeClauses],
+                the_greatest_of_the_rows_of_one_key_counts [MergeKeepGreatest],
+                the_greatest_of_the_rows_of_a_table_counts [MergeKeepGreatest],
+                an_order_that_the_source_lacks_is_named [MergeKeepGreatest],
+                new_columns_of_the_source_are_added [MergeSchemaEvolution],
+                without_leave_no_column_is_added [Merge],
             }
             transactions {
                 a_commit_keeps_everything [Transactions],

@@ -31,7 +31,7 @@ pub(super) fn batch(ids: impl IntoIterator<Item = i64>) -> Result<RecordBatch, F
     Ok(RecordBatch::try_new(schema(), vec![Arc::new(Int64Array::from(ids)), Arc::new(names)])?)
 }
 
-fn rows(ids: impl IntoIterator<Item = i64>) -> Vec<Vec<Cell>> {
+pub(super) fn rows(ids: impl IntoIterator<Item = i64>) -> Vec<Vec<Cell>> {
     ids.into_iter().map(|id| vec![id.into(), format!("row {id}").into()]).collect()
 }
 

@@ -8,8 +8,8 @@ use arrow::{
 };
 use twinhouse_core::{ErrorKind, Result};
 use twinhouse_warehouse_api::{
-    BatchStream, Capabilities, LoadRequest, MergeRequest, MergeSource, StatementId, TransactionOptions, UnloadRequest,
-    WhenMatched,
+    BatchStream, Capabilities, Duplicates, LoadMode, LoadRequest, MergeAction, MergeClause, MergeRequest, MergeSource,
+    MergeWhen, StatementId, TransactionOptions, UnloadRequest, WhenMatched,
 };
 
 use super::{case::CaseResult, context::Context};
@@ -24,6 +24,14 @@ pub enum Need {
     Attach,
     /// [`Capabilities::load`].
     Load,
+    /// [`Capabilities::load_overwrite`].
+    LoadOverwrite,
+    /// [`Capabilities::load_replace_where`].
+    LoadReplaceWhere,
+    /// [`Capabilities::load_replace_partitions`].
+    LoadReplacePartitions,
+    /// [`Capabilities::load_create`].
+    LoadCreate,
     /// [`Capabilities::unload`].
     Unload,
     /// [`Capabilities::merge`].
@@ -32,6 +40,12 @@ pub enum Need {
     MergeDeleteMatched,
     /// [`Capabilities::merge_not_matched_by_source`].
     MergeNotMatchedBySource,
+    /// [`Capabilities::merge_clauses`].
+    MergeClauses,
+    /// [`Capabilities::merge_schema_evolution`].
+    MergeSchemaEvolution,
+    /// [`Capabilities::merge_keep_greatest`].
+    MergeKeepGreatest,
     /// [`Capabilities::nested_types`].
     NestedTypes,
 }
@@ -43,10 +57,17 @@ impl Need {
             Self::Transactions => can.transactions,
             Self::Attach => can.attach,
             Self::Load => can.load,
+            Self::LoadOverwrite => can.load_overwrite,
+            Self::LoadReplaceWhere => can.load_replace_where,
+            Self::LoadReplacePartitions => can.load_replace_partitions,
+            Self::LoadCreate => can.load_create,
             Self::Unload => can.unload,
             Self::Merge => can.merge,
             Self::MergeDeleteMatched => can.merge && can.merge_delete_matched,
             Self::MergeNotMatchedBySource => can.merge && can.merge_not_matched_by_source,
+            Self::MergeClauses => can.merge && can.merge_clauses,
+            Self::MergeSchemaEvolution => can.merge && can.merge_schema_evolution,
+            Self::MergeKeepGreatest => can.merge && can.merge_keep_greatest,
             Self::NestedTypes => can.nested_types,
         }
     }
@@ -59,10 +80,24 @@ impl Need {
     pub async fn check_refused(self, cx: &Context<'_>) -> CaseResult {
         let warehouse = cx.warehouse();
         let table = cx.unique("refused");
+        let mode = match self {
+            Self::LoadOverwrite => LoadMode::Overwrite,
+            Self::LoadReplaceWhere => LoadMode::ReplaceWhere("id > 0".into()),
+            Self::LoadReplacePartitions => LoadMode::ReplacePartitions,
+            Self::LoadCreate => LoadMode::Create,
+            _ => LoadMode::Append,
+        };
         let outcome = match self {
             Self::Transactions => warehouse.begin(TransactionOptions::default()).await.map(drop),
             Self::Attach => warehouse.attach(&StatementId::new("00000000-0000-0000-0000-000000000000")).await.map(drop),
-            Self::Load => warehouse.load(LoadRequest::append(table, one_row(), cx.token("refused")?)).await.map(drop),
+            Self::Load
+            | Self::LoadOverwrite
+            | Self::LoadReplaceWhere
+            | Self::LoadReplacePartitions
+            | Self::LoadCreate => {
+                let request = LoadRequest::append(table, one_row(), cx.token("refused")?).with_mode(mode);
+                warehouse.load(request).await.map(drop)
+            }
             Self::Unload => {
                 warehouse.unload(UnloadRequest::parquet("select 1 as one", "s3://nowhere/refused/")).await.map(drop)
             }
@@ -76,6 +111,19 @@ impl Need {
             Self::MergeNotMatchedBySource => {
                 let request = MergeRequest::upsert(table, MergeSource::Batches(one_row()), ["id"]);
                 warehouse.merge(request.with_delete_unmatched_by_source(true)).await.map(drop)
+            }
+            Self::MergeClauses => {
+                let clause = MergeClause::new(MergeWhen::NotMatched, MergeAction::InsertAll);
+                let request = MergeRequest::upsert(table, MergeSource::Batches(one_row()), ["id"]);
+                warehouse.merge(request.with_clauses([clause])).await.map(drop)
+            }
+            Self::MergeSchemaEvolution => {
+                let request = MergeRequest::upsert(table, MergeSource::Batches(one_row()), ["id"]);
+                warehouse.merge(request.with_schema_evolution(true)).await.map(drop)
+            }
+            Self::MergeKeepGreatest => {
+                let request = MergeRequest::upsert(table, MergeSource::Batches(one_row()), ["id"]);
+                warehouse.merge(request.with_duplicates(Duplicates::KeepGreatest("n".into()))).await.map(drop)
             }
             Self::NestedTypes => return refuses_lists(cx).await,
         };

@@ -20,9 +20,9 @@ use futures::{
 use twinhouse_core::{Error, ErrorKind, Result};
 use twinhouse_testkit::ScriptedWarehouse;
 use twinhouse_warehouse_api::{
-    BatchStream, BulkReport, Canceller, Capabilities, LoadRequest, LoadToken, MergeReport, MergeRequest, MergeSource,
-    OnDrop, StatementHandle, StatementId, StatementRequest, TableFilter, TableInfo, TableRef, Transaction,
-    TransactionOptions, UnloadRequest, Warehouse, WarehouseInfo,
+    BatchStream, BulkReport, Canceller, Capabilities, Duplicates, LoadMode, LoadRequest, LoadToken, MergeReport,
+    MergeRequest, MergeSource, OnDrop, StatementHandle, StatementId, StatementRequest, TableFilter, TableInfo,
+    TableRef, Transaction, TransactionOptions, UnloadRequest, Warehouse, WarehouseInfo,
 };
 
 pub(crate) const SECRET: &str = "dapi-conformance-secret";
@@ -49,6 +49,8 @@ pub(crate) enum Mutation {
     IgnoresColumns,
     /// A load that broke off keeps the rows it had.
     KeepsHalf,
+    /// Every load adds to what is there.
+    OnlyAppends,
     /// Dropped statements go on.
     NeverCancels,
     /// Time-outs are not heeded.
@@ -57,6 +59,8 @@ pub(crate) enum Mutation {
     MergesFirst,
     /// Source rows without a match are always inserted.
     AlwaysInserts,
+    /// Duplicates are refused whatever the request says.
+    RefusesDuplicates,
     /// The columns of an empty result are lost.
     EmptyHasNoColumns,
     /// A close changes nothing.
@@ -216,7 +220,7 @@ impl Warehouse for Mutant {
     async fn load(&self, request: LoadRequest) -> Result<BulkReport> {
         self.open()?;
         let (table, mut token) = (request.table().clone(), request.token().clone());
-        let progress = request.progress().cloned();
+        let (progress, mode) = (request.progress().cloned(), request.mode().clone());
         let mut stream = request.into_batches();
         let schema = stream.schema().clone();
         match self.mutation {
@@ -242,7 +246,8 @@ impl Warehouse for Mutant {
             }
             _ => {}
         }
-        let mut request = LoadRequest::append(table, stream, token);
+        let mode = if self.is(Mutation::OnlyAppends) { LoadMode::Append } else { mode };
+        let mut request = LoadRequest::append(table, stream, token).with_mode(mode);
         if let Some(progress) = progress {
             request = request.with_progress(move |step| progress(step));
         }
@@ -258,6 +263,9 @@ impl Warehouse for Mutant {
         self.open()?;
         if self.is(Mutation::AlwaysInserts) {
             request = request.with_insert_unmatched(true);
+        }
+        if self.is(Mutation::RefusesDuplicates) {
+            request = request.with_duplicates(Duplicates::Refuse);
         }
         if let (Mutation::MergesFirst, MergeSource::Batches(_)) = (self.mutation, &request.source) {
             let source = std::mem::replace(&mut request.source, MergeSource::Table(request.target.clone()));

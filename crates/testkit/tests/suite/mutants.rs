@@ -46,7 +46,17 @@ kills! {
         load::the_same_token_changes_nothing,
         load::the_same_token_changes_nothing_with_other_rows,
         load::a_new_connection_knows_old_tokens,
-        load::one_token_at_the_same_time_twice;
+        load::one_token_at_the_same_time_twice,
+        load_modes::an_overwrite_with_a_known_token_changes_nothing,
+        load_modes::an_empty_overwrite_with_a_known_token_changes_nothing,
+        load_create::making_with_a_known_token_changes_nothing;
+    an_overwrite_that_appends: OnlyAppends by
+        load_modes::an_overwrite_leaves_only_the_new_rows,
+        load_modes::an_overwrite_with_nothing_empties_the_table,
+        load_create::a_table_is_made_of_no_rows_too;
+    half_an_overwrite: KeepsHalf by
+        load_modes::an_overwrite_that_breaks_off_leaves_the_old_rows,
+        load_create::a_replacement_that_breaks_off_leaves_the_table;
     a_column_that_is_ignored: IgnoresColumns by
         load_columns::a_column_too_many_is_named,
         load_columns::everything_that_is_wrong_is_named_at_once;
@@ -58,6 +68,7 @@ kills! {
     lost_source_rows: MergesFirst by
         merge::two_source_rows_of_one_key_are_a_conflict,
         merge::an_upsert_updates_and_inserts;
+    duplicates_that_are_always_refused: RefusesDuplicates by merge_clauses::the_greatest_of_the_rows_of_a_table_counts;
     rows_that_were_not_to_be_inserted: AlwaysInserts by merge::unmatched_rows_can_be_left_out;
     an_empty_result_without_columns: EmptyHasNoColumns by results::an_empty_result_keeps_its_columns;
     a_close_that_closes_nothing: NeverCloses by

@@ -12,7 +12,10 @@ use super::{
         three_parts,
     },
 };
-use crate::databricks::engine::{FullName, comment};
+use crate::databricks::{
+    engine::{FullName, comment},
+    sql::column_type_text,
+};
 
 /// Tables of one page are opened so many at a time.
 const OPENED_AT_ONCE: usize = 8;
@@ -77,7 +80,7 @@ fn column(field: &StructField, position: usize, partition: Option<usize>) -> Api
     let mut column = json!({
         "name": field.name(),
         "type_name": type_name(field.data_type()),
-        "type_text": type_text(field.data_type()),
+        "type_text": column_type_text(field.data_type()),
         "type_json": serde_json::to_string(field).map_err(ApiError::internal)?,
         "type_precision": precision,
         "type_scale": scale,
@@ -116,28 +119,6 @@ fn type_name(data_type: &DataType) -> &'static str {
         DataType::Map(_) => "MAP",
         DataType::Struct(_) => "STRUCT",
         DataType::Variant(_) => "VARIANT",
-    }
-}
-
-/// The type as Spark's catalog writes it: lower case, no spaces, fields as they are spelled.
-fn type_text(data_type: &DataType) -> String {
-    match data_type {
-        DataType::Primitive(PrimitiveType::Decimal(decimal)) => {
-            format!("decimal({},{})", decimal.precision(), decimal.scale())
-        }
-        DataType::Primitive(PrimitiveType::Long) => "bigint".to_owned(),
-        DataType::Primitive(PrimitiveType::Integer) => "int".to_owned(),
-        DataType::Primitive(PrimitiveType::Short) => "smallint".to_owned(),
-        DataType::Primitive(PrimitiveType::Byte) => "tinyint".to_owned(),
-        DataType::Primitive(primitive) => primitive.to_string(),
-        DataType::Array(array) => format!("array<{}>", type_text(array.element_type())),
-        DataType::Map(map) => format!("map<{},{}>", type_text(map.key_type()), type_text(map.value_type())),
-        DataType::Struct(fields) => {
-            let fields: Vec<String> =
-                fields.fields().map(|field| format!("{}:{}", field.name(), type_text(field.data_type()))).collect();
-            format!("struct<{}>", fields.join(","))
-        }
-        DataType::Variant(_) => "variant".to_owned(),
     }
 }
 
@@ -230,7 +211,7 @@ mod tests {
             StructField::not_null("c", MapType::new(DataType::STRING, decimal.clone(), true)),
         ]);
         let nested = DataType::from(ArrayType::new(inner, true));
-        assert_eq!(type_text(&nested), "array<struct<A b:int,c:map<string,decimal(12,2)>>>");
+        assert_eq!(column_type_text(&nested), "array<struct<A b:int,c:map<string,decimal(12,2)>>>");
         for (data_type, name, text) in [
             (DataType::LONG, "LONG", "bigint"),
             (DataType::SHORT, "SHORT", "smallint"),
@@ -239,7 +220,7 @@ mod tests {
             (DataType::BINARY, "BINARY", "binary"),
             (decimal, "DECIMAL", "decimal(12,2)"),
         ] {
-            assert_eq!((type_name(&data_type), type_text(&data_type).as_str()), (name, text));
+            assert_eq!((type_name(&data_type), column_type_text(&data_type).as_str()), (name, text));
         }
     }
 

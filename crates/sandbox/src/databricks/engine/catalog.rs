@@ -12,6 +12,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::maintain::TableStatistics;
 use crate::databricks::{
     error::{SqlError, SqlResult},
     sql::ObjectPath,
@@ -103,6 +104,9 @@ pub(crate) struct TableEntry {
     pub(crate) folder: PathBuf,
     pub(crate) comment: Option<String>,
     pub(crate) created_at: u64,
+    /// What ANALYZE found out.
+    #[serde(default)]
+    pub(crate) statistics: Option<TableStatistics>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -189,7 +193,7 @@ impl Catalog {
     pub(crate) fn new_table(name: &FullName, comment: Option<String>) -> TableEntry {
         let id = Uuid::new_v4();
         let folder = folder("tables", name).join(id.to_string());
-        TableEntry { id, folder, comment, created_at: now_ms() }
+        TableEntry { id, folder, comment, created_at: now_ms(), statistics: None }
     }
 
     pub(crate) fn new_volume(name: &FullName, comment: Option<String>) -> VolumeEntry {

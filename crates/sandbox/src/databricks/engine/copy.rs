@@ -16,8 +16,11 @@ use deltalake::{
 use super::{
     Engine, Outcome,
     catalog::{Place, now_ms},
-    files::{SourceFile, parquet, path_not_found},
-    insert::{commit_properties, guarded, writer},
+    commit::commit_properties,
+    files::{SourceFile, path_not_found},
+    fit::{Fit, guarded},
+    formats::{Format, truth},
+    insert::writer,
     prepare::quote,
     result::normal_type,
     session::session,
@@ -31,10 +34,11 @@ use crate::databricks::{
 /// How often a load that lost against another commit is begun anew.
 const ATTEMPTS: usize = 10;
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Options {
     force: bool,
     merge_schema: bool,
+    format: Format,
 }
 
 impl Engine {
@@ -48,21 +52,22 @@ impl Engine {
         let options = options(copy)?;
         for attempt in 1.. {
             let opened = self.open_table(&copy.table, place).await?;
-            let files = self.new_files(copy, &opened, options).await?;
+            let files = self.new_files(copy, &opened, &options).await?;
             if files.is_empty() {
                 return counts(0);
             }
             let state = session(&self.0.base).state();
             let (prepared, plan) = match &copy.source {
                 CopySource::Directory(_) => {
-                    if !copy.columns.is_empty() {
-                        return Err(SqlError::unsupported("COPY INTO … (columns) FROM a path"));
-                    }
                     let prepared = self.prepare(lexed, statement, place, &[], Vec::new()).await?;
-                    (prepared, self.union(&opened, &files, &state, options).await?)
+                    let plan = match copy.by_position || !copy.columns.is_empty() {
+                        true => self.by_position(copy, &opened, &files, &state, &options).await?,
+                        false => self.union(&opened, &files, &state, &options).await?,
+                    };
+                    (prepared, plan)
                 }
                 CopySource::Select { .. } => {
-                    let provider = parquet(&files, &state).await?;
+                    let provider = options.format.relation(&files, &state).await?;
                     let known = if copy.columns.is_empty() { vec![opened.arrow_schema()?] } else { Vec::new() };
                     let prepared =
                         self.prepare(lexed, statement, place, &known, vec![(CopyInto::SOURCE, provider)]).await?;
@@ -73,7 +78,14 @@ impl Engine {
                         return Err(SqlError::internal("no query"));
                     };
                     let source = prepared.plan(query).await?;
-                    let plan = self.fit(&opened, source, &copy.columns, copy.columns.is_empty())?;
+                    let fit = Fit {
+                        columns: &copy.columns,
+                        by_name: copy.columns.is_empty(),
+                        evolve: options.merge_schema,
+                        defaults: self.defaults(&opened, place).await?,
+                        ..Fit::default()
+                    };
+                    let plan = self.fit(&opened, source, &fit)?.plan;
                     (prepared, plan)
                 }
             };
@@ -98,7 +110,7 @@ impl Engine {
     }
 
     /// The files of the source that this table has not loaded.
-    async fn new_files(&self, copy: &CopyInto, opened: &Opened, options: Options) -> SqlResult<Vec<SourceFile>> {
+    async fn new_files(&self, copy: &CopyInto, opened: &Opened, options: &Options) -> SqlResult<Vec<SourceFile>> {
         let files = self.source_files(copy)?;
         if options.force {
             return Ok(files);
@@ -143,19 +155,34 @@ impl Engine {
         Ok(files)
     }
 
+    /// CSV without a header: the columns of the files are those of the table, or those that are named, in their order.
+    async fn by_position(
+        &self,
+        copy: &CopyInto,
+        opened: &Opened,
+        files: &[SourceFile],
+        state: &SessionState,
+        options: &Options,
+    ) -> SqlResult<LogicalPlan> {
+        let provider = options.format.relation(files, state).await?;
+        let source = LogicalPlanBuilder::scan("__files", provider_as_source(provider), None)?.build()?;
+        let fit = Fit { columns: &copy.columns, ..Fit::default() };
+        Ok(self.fit(opened, source, &fit)?.plan)
+    }
+
     /// All files in the table's columns, each by its own schema.
     async fn union(
         &self,
         opened: &Opened,
         files: &[SourceFile],
         state: &SessionState,
-        options: Options,
+        options: &Options,
     ) -> SqlResult<LogicalPlan> {
         let fields = opened.fields()?;
         let mut sources = Vec::with_capacity(files.len());
         let mut added: Vec<(String, DataType)> = Vec::new();
         for file in files {
-            let provider = parquet(std::slice::from_ref(file), state).await?;
+            let provider = options.format.relation(std::slice::from_ref(file), state).await?;
             for field in provider.schema().fields() {
                 if find(&fields, field.name()).is_none() {
                     if !options.merge_schema {
@@ -171,7 +198,8 @@ impl Engine {
         }
         let mut union: Option<LogicalPlanBuilder> = None;
         for (index, provider) in sources.into_iter().enumerate() {
-            let columns = fit_file(&provider.schema(), &fields, &added)?;
+            let is_csv = matches!(options.format, Format::Csv(_));
+            let columns = fit_file(&provider.schema(), &fields, &added, is_csv)?;
             let scan = LogicalPlanBuilder::scan(format!("__file{index}"), provider_as_source(provider), None)?;
             let scan = scan.project(columns)?;
             union = Some(match union {
@@ -193,27 +221,19 @@ fn counts(rows: u64) -> SqlResult<Outcome> {
 }
 
 fn options(copy: &CopyInto) -> SqlResult<Options> {
-    if copy.format != "PARQUET" {
-        return Err(SqlError::unsupported(format_args!("COPY INTO with FILEFORMAT = {}", copy.format)));
+    let format = Format::new(&copy.format, &copy.format_options)?;
+    let headerless = matches!(&format, Format::Csv(csv) if !csv.header);
+    let listed = !copy.columns.is_empty() && matches!(copy.source, CopySource::Directory(_));
+    if (copy.by_position || listed) && !headerless {
+        let text = "COPY INTO … BY POSITION or with a list of columns is only for CSV files without a header.";
+        return Err(SqlError::new("COPY_INTO_NON_CSV_BY_POSITION", "42000", text));
     }
-    let mut options = Options::default();
-    let truth = |key: &str, value: &str| match value.to_ascii_lowercase().as_str() {
-        "true" => Ok(true),
-        "false" => Ok(false),
-        _ => Err(SqlError::new("INVALID_PARAMETER_VALUE", "22023", format!("The option {key} must be true or false."))),
-    };
+    let mut options = Options { force: false, merge_schema: false, format };
     for (key, value) in &copy.copy_options {
         match key.to_ascii_lowercase().as_str() {
             "force" => options.force = truth(key, value)?,
             "mergeschema" => options.merge_schema = truth(key, value)?,
             _ => return Err(SqlError::unsupported(format_args!("the copy option {key}"))),
-        }
-    }
-    for (key, value) in &copy.format_options {
-        match (key.to_ascii_lowercase().as_str(), truth(key, value)) {
-            // The schemas of all files are always looked at.
-            ("mergeschema", Ok(_)) | ("ignorecorruptfiles" | "ignoremissingfiles", Ok(false)) => {}
-            _ => return Err(SqlError::unsupported(format_args!("the format option {key} = {value}"))),
         }
     }
     Ok(options)
@@ -240,6 +260,7 @@ fn fit_file(
     schema: &SchemaRef,
     fields: &StructType,
     added: &[(String, DataType)],
+    is_csv: bool,
 ) -> SqlResult<Vec<datafusion::logical_expr::Expr>> {
     let given = |name: &str| schema.fields().iter().find(|field| field.name().to_lowercase() == name.to_lowercase());
     let mut columns = Vec::new();
@@ -249,6 +270,14 @@ fn fit_file(
             Some(source) => {
                 let from = normal_type(source.data_type())?;
                 let to = crate::databricks::sql::arrow_of_delta(field.data_type())?;
+                // A number in a text is read as the widest of its kind, and has the type that it fits.
+                let narrowed = is_csv && from == DataType::Int64 && to.is_signed_integer();
+                if narrowed {
+                    columns.push(
+                        guarded(cast_to_type(ident(source.name()), field.data_type()), field).alias(field.name()),
+                    );
+                    continue;
+                }
                 if !widens(&from, &to) {
                     let text = format!(
                         "Failed to merge fields {} and {}: the file has {}, the table has {}.",

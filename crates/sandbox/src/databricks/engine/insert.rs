@@ -4,41 +4,40 @@ use std::{collections::HashSet, sync::Arc};
 
 use datafusion::{
     common::ScalarValue,
-    logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Projection},
+    logical_expr::{Expr, LogicalPlan, Projection},
+    sql::sqlparser::ast::Query,
 };
 use deltalake::{
     DeltaTable,
-    kernel::{
-        MetadataValue, StructField, StructType, engine::arrow_conversion::TryIntoKernel as _,
-        transaction::CommitProperties,
-    },
-    operations::{
-        create::CreateBuilder,
-        write::{SchemaMode, WriteBuilder},
-    },
+    kernel::engine::arrow_conversion::TryIntoKernel as _,
+    operations::write::{SchemaMode, WriteBuilder},
     protocol::SaveMode,
 };
 use serde_json::Value;
 
+pub(super) use super::commit::commit_properties;
 use super::{
     Engine, Outcome,
     catalog::{FullName, Place, TableEntry},
-    ddl::{LENGTH, properties},
-    prepare::{Prepared, find_column, unqualified},
+    commit::{ATTEMPTS, blind_append},
+    ddl::{AsSelect, properties},
+    fit::Fit,
+    maintain::named,
+    prepare::{Prepared, find_column, quote},
+    replace::{Replaced, replaced},
     result::normal_type,
     tables::Opened,
 };
 use crate::databricks::{
     error::{CONFLICT, SqlError, SqlResult},
     sql::{
-        CreateTable, DUPLICATE, Insert, InsertMode, Lexed, Statement, cast_to_type, display_names, fit_length, not_null,
+        CreateTable, DUPLICATE, Insert, InsertMode, Lexed, ObjectPath, Statement, cast_expr, cast_to_type,
+        delta_type_text, display_names, find_tables,
     },
 };
 
-/// How often an append that lost against another commit is begun anew.
-const ATTEMPTS: usize = 10;
-/// Marks our own commits for readers of the history.
-const ENGINE_INFO: &str = concat!("twinhouse-sandbox/", env!("CARGO_PKG_VERSION"));
+/// The relation that stands for the table that is written.
+pub(super) const TARGET: &str = "__target";
 
 impl Engine {
     pub(super) async fn insert(
@@ -48,56 +47,103 @@ impl Engine {
         insert: &Insert,
         place: &Place,
     ) -> SqlResult<Outcome> {
-        if insert.schema_evolution {
-            return Err(SqlError::unsupported("INSERT WITH SCHEMA EVOLUTION"));
-        }
         for attempt in 1.. {
             match self.insert_once(lexed, statement, insert, place).await {
+                Ok(Some(outcome)) => return Ok(outcome),
+                Ok(None) if attempt < ATTEMPTS => tracing::debug!(attempt, "an INSERT lost against another commit"),
+                Ok(None) => break,
                 // An append reads nothing that another commit could change: the service tries it again by itself.
                 Err(error)
                     if attempt < ATTEMPTS && insert.mode == InsertMode::Append && error.sqlstate() == CONFLICT =>
                 {
                     tracing::debug!(attempt, "an append lost against another commit");
                 }
-                other => return other,
+                Err(error) => return Err(error),
             }
         }
-        Err(SqlError::internal("INSERT gave up"))
+        Err(too_many_attempts())
     }
 
+    /// `None` if the commit lost in a way that lets the statement begin anew.
     async fn insert_once(
         &self,
         lexed: &Lexed,
         statement: &Statement,
         insert: &Insert,
         place: &Place,
-    ) -> SqlResult<Outcome> {
+    ) -> SqlResult<Option<Outcome>> {
         let opened = self.open_table(&insert.table, place).await?;
         let mut known = vec![opened.arrow_schema()?];
         // Names in the select list of INSERT … BY NAME are those of the table.
-        known.truncate(usize::from(insert.by_name || matches!(insert.mode, InsertMode::ReplaceWhere(_))));
+        let names = insert.by_name || !matches!(insert.mode, InsertMode::Append | InsertMode::Overwrite);
+        known.truncate(usize::from(names));
         let extra = match insert.mode {
-            InsertMode::ReplaceWhere(_) => vec![("__target", opened.provider(&self.0.base).await?)],
+            InsertMode::ReplaceWhere(_) => vec![(TARGET, opened.provider(&self.0.base).await?)],
             _ => Vec::new(),
         };
-        let prepared = self.prepare(lexed, statement, place, &known, extra).await?;
+        let defaults = self.defaults(&opened, place).await?;
+        let prepared = self.prepare_with(lexed, statement, place, &known, extra, &defaults).await?;
         let Statement::Insert(planned) = &prepared.statement else { return Err(SqlError::internal("not an insert")) };
         let source = prepared.plan(&planned.source).await?;
-        let plan = self.fit(&opened, source, &insert.columns, insert.by_name)?;
-        let mut write = writer(&opened.table, &prepared, plan)?;
-        write = match &planned.mode {
-            InsertMode::Append => write.with_save_mode(SaveMode::Append),
-            InsertMode::Overwrite => write.with_save_mode(SaveMode::Overwrite),
-            InsertMode::ReplaceWhere(predicate) => {
-                let exprs =
-                    prepared.expressions(&[("__target", "__target")], std::slice::from_ref(predicate.as_ref())).await?;
-                let predicate = exprs.into_iter().next().ok_or_else(|| SqlError::internal("no condition"))?;
-                write.with_save_mode(SaveMode::Overwrite).with_replace_where(unqualified(predicate)?)
+        let fixed = self.fixed(&opened, insert, place).await?;
+        let fit = Fit {
+            columns: &insert.columns,
+            by_name: insert.by_name,
+            fixed: fixed.clone(),
+            evolve: insert.schema_evolution,
+            defaults,
+        };
+        let fitted = self.fit(&opened, source, &fit)?;
+        let replaced = replaced(&opened, &prepared, planned, &fixed, &fitted).await?;
+        let blind = matches!(replaced, Replaced::Nothing) && !self.reads(&insert.table, &insert.source, place)?;
+        let mut write = writer(&opened.table, &prepared, fitted.plan)?;
+        if blind {
+            write = write.with_commit_properties(blind_append());
+        }
+        if fitted.evolves {
+            write = write.with_schema_mode(SchemaMode::Merge);
+        }
+        let by_condition = matches!(replaced, Replaced::Where(_));
+        write = match replaced {
+            Replaced::Nothing => write.with_save_mode(SaveMode::Append),
+            Replaced::Everything => write.with_save_mode(SaveMode::Overwrite),
+            Replaced::Where(condition) => write.with_save_mode(SaveMode::Overwrite).with_replace_where(condition),
+        };
+        let table = match write.await {
+            Ok(table) => table,
+            Err(error) => {
+                let error = if by_condition { mismatch(&opened, insert, error.into()) } else { error.into() };
+                return self.begin_anew(&opened, error).await.map(|()| None);
             }
         };
-        let table = write.await?;
         let rows = self.rows_of_commit(&opened.entry, &table).await?;
-        Outcome::counts(&[("num_affected_rows", rows), ("num_inserted_rows", rows)])
+        Outcome::counts(&[("num_affected_rows", rows), ("num_inserted_rows", rows)]).map(Some)
+    }
+
+    /// The columns that PARTITION gives a value.
+    async fn fixed(&self, opened: &Opened, insert: &Insert, place: &Place) -> SqlResult<Vec<(String, ScalarValue)>> {
+        let partitions = opened.table.snapshot()?.metadata().partition_columns().to_vec();
+        let mut fixed = Vec::new();
+        for (name, value) in &insert.partition {
+            let column = find_column(opened, name)?;
+            if !partitions.contains(&column) {
+                let text = format!("{} is not a partition column of {}.", quote(&column), opened.name);
+                return Err(SqlError::new("NON_PARTITION_COLUMN", "42000", text));
+            }
+            if let (Some(value), Some(field)) = (value, opened.fields()?.field(&column)) {
+                let value = cast_expr(value.clone(), &delta_type_text(field.data_type()));
+                let value = self.constant(value, place).await?;
+                fixed.push((column, ScalarValue::try_from_array(&value, 0)?));
+            }
+        }
+        Ok(fixed)
+    }
+
+    /// True if a query reads the table.
+    fn reads(&self, table: &ObjectPath, query: &Query, place: &Place) -> SqlResult<bool> {
+        let name = place.resolve(table)?;
+        let uses = find_tables(query)?;
+        Ok(uses.iter().any(|used| place.resolve(&used.path).is_ok_and(|used| used == name)))
     }
 
     /// Writes the query of a CREATE TABLE AS: the table and its rows in one commit.
@@ -149,40 +195,27 @@ impl Engine {
                     .ok_or_else(|| SqlError::unresolved_column(super::prepare::quote(wanted), &[]))
             })
             .collect::<SqlResult<_>>()?;
-        let mut table = DeltaTable::new(self.log_store(entry)?);
-        let properties = properties(create, plan.schema().fields().iter().map(|field| field.name().as_str()));
-        if replace {
-            if !properties.is_empty() {
-                return Err(SqlError::unsupported(
-                    "CREATE OR REPLACE TABLE … AS SELECT with properties or column mapping",
-                ));
-            }
-            table.load().await?;
-        } else if !properties.is_empty() {
-            // The writer refuses properties that are not Delta's own; nobody can see the empty table yet.
-            let fields: StructType = plan.schema().as_arrow().try_into_kernel()?;
-            let mut empty = CreateBuilder::new()
-                .with_log_store(table.log_store())
-                .with_table_name(&name.name)
-                .with_columns(fields.fields().cloned())
-                .with_configuration(properties)
-                .with_raise_if_key_not_exists(false);
-            if !partitions.is_empty() {
-                empty = empty.with_partition_columns(partitions.clone());
-            }
-            table = empty.await?;
+        let properties = properties(create, plan.schema().fields().iter().map(|field| field.name().as_str()))?;
+        if !properties.is_empty() {
+            let (name, comment) = (name.name.clone(), create.comment.clone());
+            let wanted = AsSelect { name, comment, plan, partitions, properties };
+            return self.write_staged(prepared, wanted, entry, replace).await;
         }
-        let made = table.snapshot().is_ok();
+        let mut table = DeltaTable::new(self.log_store(entry)?);
+        if replace {
+            table.load().await?;
+        }
+        let as_select = if replace { "CREATE OR REPLACE TABLE AS SELECT" } else { "CREATE TABLE AS SELECT" };
         let snapshot = table.snapshot().ok().map(|state| state.snapshot().clone());
         let mut write = WriteBuilder::new(table.log_store(), snapshot)
             .with_input_plan(plan)
             .with_session_state(Arc::new(prepared.context.state()))
-            .with_commit_properties(commit_properties())
+            .with_commit_properties(named(as_select))
             .with_table_name(&name.name);
-        write = match (replace, made) {
-            (true, _) => write.with_save_mode(SaveMode::Overwrite).with_schema_mode(SchemaMode::Overwrite),
-            (false, true) => write.with_save_mode(SaveMode::Append),
-            (false, false) => write.with_save_mode(SaveMode::ErrorIfExists),
+        write = if replace {
+            write.with_save_mode(SaveMode::Overwrite).with_schema_mode(SchemaMode::Overwrite)
+        } else {
+            write.with_save_mode(SaveMode::ErrorIfExists)
         };
         if !partitions.is_empty() {
             write = write.with_partition_columns(partitions);
@@ -191,63 +224,6 @@ impl Engine {
             write = write.with_description(comment);
         }
         Ok(write.await?)
-    }
-
-    /// The source with the table's columns, in its order and its types; what is not given is NULL.
-    pub(super) fn fit(
-        &self,
-        opened: &Opened,
-        source: LogicalPlan,
-        columns: &[String],
-        by_name: bool,
-    ) -> SqlResult<LogicalPlan> {
-        let fields = opened.fields()?;
-        let given: Vec<(String, datafusion::common::Column)> =
-            source.schema().columns().into_iter().map(|column| (plain_name(&column.name).to_owned(), column)).collect();
-        let targets: Vec<String> = if by_name {
-            given.iter().map(|(name, _)| find_column(opened, name)).collect::<SqlResult<_>>()?
-        } else if columns.is_empty() {
-            fields.fields().map(|field| field.name().clone()).collect()
-        } else {
-            columns.iter().map(|name| find_column(opened, name)).collect::<SqlResult<_>>()?
-        };
-        let distinct: HashSet<&String> = targets.iter().collect();
-        if distinct.len() != targets.len() {
-            return Err(SqlError::new(
-                "COLUMN_ALREADY_EXISTS",
-                "42711",
-                "A column is named twice in the list of the INSERT.",
-            ));
-        }
-        if targets.len() != given.len() {
-            let kind = if targets.len() > given.len() { "NOT_ENOUGH_DATA_COLUMNS" } else { "TOO_MANY_DATA_COLUMNS" };
-            let text = format!(
-                "Cannot write to {}, the reason is a mismatch of columns: the table has {}, the data has {}.",
-                opened.name,
-                targets.len(),
-                given.len()
-            );
-            return Err(SqlError::new(format!("INSERT_COLUMN_ARITY_MISMATCH.{kind}"), "21S01", text));
-        }
-        self.project(&fields, &targets, &given, source)
-    }
-
-    fn project(
-        &self,
-        fields: &StructType,
-        targets: &[String],
-        given: &[(String, datafusion::common::Column)],
-        source: LogicalPlan,
-    ) -> SqlResult<LogicalPlan> {
-        let values = fields.fields().map(|field| {
-            let value = match targets.iter().position(|target| target == field.name()) {
-                Some(index) => plain_cast(Expr::Column(given[index].1.clone()), field.data_type())?,
-                None => plain_cast(Expr::Literal(ScalarValue::Null, None), field.data_type())?,
-            };
-            Ok(guarded(value, field).alias(field.name()))
-        });
-        let values: Vec<Expr> = values.collect::<SqlResult<_>>()?;
-        Ok(LogicalPlanBuilder::from(source).project(values)?.build()?)
     }
 
     /// How many rows a commit has added, from the log itself.
@@ -267,34 +243,12 @@ impl Engine {
     }
 }
 
-/// The value, or an error if the column does not take it: NULL, or a text that is too long.
-pub(super) fn guarded(value: Expr, field: &StructField) -> Expr {
-    let value = match field.metadata.get(LENGTH) {
-        Some(MetadataValue::String(declared)) => fit_length(value, declared),
-        _ => value,
-    };
-    if field.is_nullable() { value } else { not_null(value, field.name()) }
-}
-
 fn number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }
 
-fn plain_name(name: &str) -> &str {
-    name.split(DUPLICATE).next().unwrap_or_default()
-}
-
-/// Databricks' cast where values are involved; Arrow's own where only the shape of nested values changes.
-fn plain_cast(value: Expr, to: &deltalake::kernel::DataType) -> SqlResult<Expr> {
-    if matches!(to, deltalake::kernel::DataType::Primitive(_)) {
-        return Ok(cast_to_type(value, to));
-    }
-    let arrow = crate::databricks::sql::arrow_of_delta(to)?;
-    Ok(datafusion::logical_expr::cast(value, arrow))
-}
-
 /// The type that a column of a result gets in a table.
-fn delta_arrow(data_type: &arrow::datatypes::DataType) -> SqlResult<arrow::datatypes::DataType> {
+pub(super) fn delta_arrow(data_type: &arrow::datatypes::DataType) -> SqlResult<arrow::datatypes::DataType> {
     use arrow::datatypes::{DataType, TimeUnit};
     Ok(match normal_type(data_type)? {
         DataType::Timestamp(unit, Some(_)) => {
@@ -322,12 +276,27 @@ fn with_utc(data_type: &arrow::datatypes::DataType) -> arrow::datatypes::DataTyp
     }
 }
 
-/// What every commit of ours says about itself.
-pub(super) fn commit_properties() -> CommitProperties {
-    CommitProperties::default().with_metadata([
-        ("userName".to_owned(), Value::String(super::USER.to_owned())),
-        ("engineInfo".to_owned(), Value::String(ENGINE_INFO.to_owned())),
-    ])
+/// A statement that lost again and again.
+pub(super) fn too_many_attempts() -> SqlError {
+    let text = "A concurrent transaction has written new data since the current transaction read the table. Please try the operation again.";
+    SqlError::new("DELTA_CONCURRENT_WRITE", CONFLICT, text)
+}
+
+/// Rows that the condition of a REPLACE WHERE does not hold for, in the service's words.
+fn mismatch(opened: &Opened, insert: &Insert, error: SqlError) -> SqlError {
+    let checks = opened.table.snapshot().is_ok_and(|snapshot| {
+        snapshot.metadata().configuration().keys().any(|key| key.starts_with("delta.constraints."))
+    });
+    match &insert.mode {
+        InsertMode::ReplaceWhere(condition) if error.class() == "DELTA_VIOLATE_CONSTRAINT_WITH_VALUES" && !checks => {
+            let text = format!(
+                "Written data does not conform to partial table overwrite condition or constraint '{condition}'.\n{}",
+                error.text()
+            );
+            SqlError::new("DELTA_REPLACE_WHERE_MISMATCH", "44000", text)
+        }
+        _ => error,
+    }
 }
 
 /// A writer of the plan into the table.

@@ -1,11 +1,11 @@
 //! MERGE INTO
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use datafusion::{
     catalog::view::ViewTable,
     common::{Column, TableReference},
-    logical_expr::{Expr as Plan, LogicalPlanBuilder},
+    logical_expr::{Expr as Plan, LogicalPlan, LogicalPlanBuilder},
     prelude::DataFrame,
     sql::sqlparser::ast::Expr,
 };
@@ -14,17 +14,18 @@ use deltalake::operations::merge::MergeBuilder;
 use super::{
     Engine, Outcome,
     catalog::Place,
-    dml::alias_of,
-    insert::{commit_properties, guarded},
+    commit::{ATTEMPTS, commit_properties},
+    dml::{alias_of, assigned_column, assigned_twice},
+    fit::{guarded, is_generated},
+    insert::{TARGET, too_many_attempts},
     prepare::{Prepared, find_column},
     tables::Opened,
 };
 use crate::databricks::{
     error::{SqlError, SqlResult},
-    sql::{Lexed, Merge, MergeAction, MergeKind, Statement, cast_to_type},
+    sql::{Lexed, Merge, MergeAction, MergeKind, ObjectPath, Statement, cast_to_type},
 };
 
-const TARGET: &str = "__target";
 const SOURCE: &str = "__source";
 
 /// One clause in the engine's terms.
@@ -44,10 +45,27 @@ impl Engine {
         place: &Place,
     ) -> SqlResult<Outcome> {
         check(merge)?;
+        for _ in 0..ATTEMPTS {
+            if let Some(outcome) = self.merge_once(lexed, statement, merge, place).await? {
+                return Ok(outcome);
+            }
+        }
+        Err(too_many_attempts())
+    }
+
+    /// `None` if the commit lost in a way that lets the statement begin anew.
+    async fn merge_once(
+        &self,
+        lexed: &Lexed,
+        statement: &Statement,
+        merge: &Merge,
+        place: &Place,
+    ) -> SqlResult<Option<Outcome>> {
         let opened = self.open_table(&merge.target, place).await?;
         let provider = opened.provider(&self.0.base).await?;
-        let prepared =
-            self.prepare(lexed, statement, place, &[opened.arrow_schema()?], vec![(TARGET, provider)]).await?;
+        let known = [opened.arrow_schema()?];
+        let defaults = self.defaults(&opened, place).await?;
+        let prepared = self.prepare_with(lexed, statement, place, &known, vec![(TARGET, provider)], &defaults).await?;
         let Statement::Merge(planned) = &prepared.statement else { return Err(SqlError::internal("not a merge")) };
         let target_alias = alias_of(&planned.target, planned.target_alias.as_deref());
         let source_alias = planned.source_alias.clone();
@@ -86,7 +104,10 @@ impl Engine {
         for clause in clauses {
             builder = add(builder, clause)?;
         }
-        let (_, metrics) = builder.await?;
+        let metrics = match builder.await {
+            Ok((_, metrics)) => metrics,
+            Err(error) => return self.begin_anew(&opened, error).await.map(|()| None),
+        };
         let (updated, deleted, inserted) = (
             metrics.num_target_rows_updated as u64,
             metrics.num_target_rows_deleted as u64,
@@ -98,6 +119,7 @@ impl Engine {
             ("num_deleted_rows", deleted),
             ("num_inserted_rows", inserted),
         ])
+        .map(Some)
     }
 
     async fn merge_clauses(
@@ -106,7 +128,7 @@ impl Engine {
         prepared: &Prepared,
         merge: &Merge,
         names: &Names<'_>,
-        source: &datafusion::logical_expr::LogicalPlan,
+        source: &LogicalPlan,
     ) -> SqlResult<Vec<Clause>> {
         let mut clauses = Vec::with_capacity(merge.clauses.len());
         for clause in &merge.clauses {
@@ -117,7 +139,14 @@ impl Engine {
             };
             let assigned: Option<Vec<(String, Expr)>> = match &clause.action {
                 MergeAction::Delete => None,
-                MergeAction::Update(assignments) => Some(assignments.clone()),
+                MergeAction::Update(assignments) => {
+                    let column = |path| match assigned_column(opened, names.target, path) {
+                        Err(_) if merge.schema_evolution && has_column(source, path) => Ok(last_name(path)),
+                        found => found,
+                    };
+                    let pairs = assignments.iter().map(|(path, value)| Ok((column(path)?, value.clone())));
+                    Some(pairs.collect::<SqlResult<_>>()?)
+                }
                 MergeAction::Insert { columns, values } => {
                     Some(columns.iter().cloned().zip(values.iter().cloned()).collect())
                 }
@@ -132,8 +161,19 @@ impl Engine {
                 Some(assigned) => {
                     let exprs: Vec<Expr> = assigned.iter().map(|(_, value)| value.clone()).collect();
                     let planned = prepared.expressions(&visible, &exprs).await?;
-                    let pairs = assigned.iter().zip(planned).map(|((name, _), value)| fit(opened, name, value));
-                    Some(pairs.collect::<SqlResult<_>>()?)
+                    let pairs =
+                        assigned.iter().zip(planned).map(|((name, _), value)| match fit(opened, name, value.clone()) {
+                            Err(_) if merge.schema_evolution && given(source).any(|given| given == *name) => {
+                                Ok((name.clone(), value))
+                            }
+                            fitted => fitted,
+                        });
+                    let pairs: Vec<(String, Plan)> = pairs.collect::<SqlResult<_>>()?;
+                    let mut set = HashSet::new();
+                    if let Some((twice, _)) = pairs.iter().find(|(column, _)| !set.insert(column.to_lowercase())) {
+                        return Err(assigned_twice(twice));
+                    }
+                    Some(pairs)
                 }
             };
             clauses.push(Clause { kind: clause.kind, predicate, values });
@@ -190,15 +230,28 @@ fn fit(opened: &Opened, name: &str, value: Plan) -> SqlResult<(String, Plan)> {
     Ok((column, value))
 }
 
+/// The names of the source's columns.
+fn given(source: &LogicalPlan) -> impl Iterator<Item = String> {
+    source.schema().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>().into_iter()
+}
+
+fn last_name(path: &ObjectPath) -> String {
+    path.0.last().cloned().unwrap_or_default()
+}
+
+fn has_column(source: &LogicalPlan, path: &ObjectPath) -> bool {
+    given(source).any(|given| given == last_name(path))
+}
+
 /// `SET *` and `INSERT *`: every column of the target, by name, from the source.
 fn all_columns(
     opened: &Opened,
-    source: &datafusion::logical_expr::LogicalPlan,
+    source: &LogicalPlan,
     names: &Names<'_>,
     except: &[String],
     evolve: bool,
 ) -> SqlResult<Vec<(String, Plan)>> {
-    let given: Vec<String> = source.schema().fields().iter().map(|field| field.name().clone()).collect();
+    let given: Vec<String> = given(source).collect();
     let mut values = Vec::new();
     let fields = opened.fields()?;
     for field in fields.fields() {
@@ -206,7 +259,7 @@ fn all_columns(
             continue;
         }
         let Some(name) = given.iter().find(|name| name.to_lowercase() == field.name().to_lowercase()) else {
-            if evolve {
+            if evolve || is_generated(field) {
                 continue;
             }
             return Err(SqlError::unresolved_column(super::prepare::quote(field.name()), &given));

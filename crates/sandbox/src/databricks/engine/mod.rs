@@ -1,17 +1,31 @@
 //! Runs statements: DataFusion reads, delta-rs writes, one fresh snapshot of each table for each statement.
 
+mod alter;
 mod catalog;
+mod changes;
+mod commit;
 mod copy;
 mod ddl;
+mod defaults;
+mod describe;
 mod dml;
+mod fields;
 mod files;
+mod fit;
+mod formats;
 mod insert;
+mod locks;
+mod maintain;
 mod merge;
+mod metadata;
 mod prepare;
+mod replace;
 mod result;
+mod scan;
 mod session;
 mod show;
 mod tables;
+mod time_travel;
 mod volumes;
 mod yielding;
 
@@ -30,8 +44,8 @@ pub(crate) use self::{
     volumes::VolumePath,
 };
 use super::{
-    error::SqlResult,
-    sql::{Parameters, Statement, lex, parse},
+    error::{SqlError, SqlResult},
+    sql::{Lexed, Parameters, Statement, lex, parse},
 };
 
 /// The user as whom everything runs.
@@ -60,6 +74,7 @@ struct Inner {
     root: PathBuf,
     catalog: Catalog,
     base: SessionState,
+    locks: locks::Locks,
 }
 
 impl fmt::Debug for Engine {
@@ -77,7 +92,7 @@ impl Engine {
         // one call may need without optimisation.
         recursive::set_minimum_stack_size(1 << 20);
         recursive::set_stack_allocation_size(8 << 20);
-        Ok(Self(Arc::new(Inner { root, catalog, base: session::base_state() })))
+        Ok(Self(Arc::new(Inner { root, catalog, base: session::base_state(), locks: locks::Locks::default() })))
     }
 
     /// What exists.
@@ -91,14 +106,34 @@ impl Engine {
         let lexed = request.parameters.bind(lex(&request.sql)?)?;
         let statement = parse(&lexed)?;
         let place = &request.place;
-        let outcome = match &statement {
-            Statement::Query(_) => self.query(&lexed, &statement, place).await?,
-            Statement::DescribeQuery(_) => self.describe_query(&lexed, &statement, place).await?,
+        let changed = statement.changed_table().and_then(|table| {
+            let name = place.resolve(table).ok()?;
+            Some((self.0.catalog.table(&name).ok()?, name))
+        });
+        let Some((before, name)) = changed else { return self.run_statement(&lexed, &statement, place).await };
+        let _turn = match &statement {
+            Statement::Maintain(_) => self.0.locks.files(before.id).await,
+            _ => self.0.locks.rows(before.id).await,
+        };
+        let done = self.run_statement(&lexed, &statement, place).await;
+        // Dropped in the middle: what was written last is nobody's.
+        if self.0.catalog.table(&name).map(|entry| entry.id) != Ok(before.id) {
+            self.remove_folders([&before.folder]);
+            return Err(SqlError::table_not_found(name));
+        }
+        done
+    }
+
+    async fn run_statement(&self, lexed: &Lexed, statement: &Statement, place: &Place) -> SqlResult<(Outcome, Effect)> {
+        let outcome = match statement {
+            Statement::Query(_) => self.query(lexed, statement, place).await?,
+            Statement::DescribeQuery(_) => self.describe_query(lexed, statement, place).await?,
             Statement::CreateTable(create) if create.query.is_some() => {
-                self.create_table_as(&lexed, &statement, create, place).await?
+                self.create_table_as(lexed, statement, create, place).await?
             }
             Statement::CreateTable(create) => self.create_table(create, place).await?,
-            Statement::DropTable { name, if_exists } => self.drop_table(name, *if_exists, place).await?,
+            Statement::AlterTable { table, change } => self.alter_table(table, change, place).await?,
+            Statement::DropTable { name, if_exists } => self.drop_table(name, *if_exists, place)?,
             Statement::CreateCatalog { name, if_not_exists, comment } => {
                 self.create_catalog(name, *if_not_exists, comment.clone())?
             }
@@ -113,15 +148,16 @@ impl Engine {
                 self.create_volume(name, *if_not_exists, comment.clone(), place)?
             }
             Statement::DropVolume { name, if_exists } => self.drop_volume(name, *if_exists, place)?,
-            Statement::Insert(insert) => self.insert(&lexed, &statement, insert, place).await?,
-            Statement::Update { .. } => self.update(&lexed, &statement, place).await?,
-            Statement::Delete { .. } => self.delete(&lexed, &statement, place).await?,
+            Statement::Insert(insert) => self.insert(lexed, statement, insert, place).await?,
+            Statement::Update { .. } => self.update(lexed, statement, place).await?,
+            Statement::Delete { .. } => self.delete(lexed, statement, place).await?,
             Statement::Truncate { table } => self.truncate(table, place).await?,
-            Statement::Merge(merge) => self.merge(&lexed, &statement, merge, place).await?,
-            Statement::CopyInto(copy) => self.copy_into(&lexed, &statement, copy, place).await?,
+            Statement::Merge(merge) => self.merge(lexed, statement, merge, place).await?,
+            Statement::CopyInto(copy) => self.copy_into(lexed, statement, copy, place).await?,
             Statement::Comment { kind, name, comment } => self.comment(*kind, name, comment.clone(), place).await?,
+            Statement::Maintain(maintain) => self.maintain(maintain, place).await?,
             Statement::Show(show) => self.show(show, place).await?,
-            Statement::DescribeTable { table } => self.describe_table(table, place).await?,
+            Statement::DescribeTable { table, form } => self.describe_table(table, *form, place).await?,
             Statement::UseCatalog { name } => return self.use_catalog(name),
             Statement::UseSchema { name } => return self.use_schema(name, place),
             Statement::Set { name, value } => self.set(name, value)?,

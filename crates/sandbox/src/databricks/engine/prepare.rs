@@ -25,6 +25,7 @@ use futures::TryStreamExt;
 use super::{
     Engine, Outcome, Request, USER,
     catalog::Place,
+    defaults::Defaults,
     files::parquet_path,
     result::normalise,
     session::{respell, session},
@@ -105,6 +106,19 @@ impl Engine {
         known: &[SchemaRef],
         extra: Vec<(&str, Arc<dyn TableProvider>)>,
     ) -> SqlResult<Prepared> {
+        self.prepare_with(lexed, statement, place, known, extra, &Defaults::default()).await
+    }
+
+    /// As [`Engine::prepare`], with the defaults of the table that the statement writes.
+    pub(super) async fn prepare_with(
+        &self,
+        lexed: &Lexed,
+        statement: &Statement,
+        place: &Place,
+        known: &[SchemaRef],
+        extra: Vec<(&str, Arc<dyn TableProvider>)>,
+        defaults: &Defaults,
+    ) -> SqlResult<Prepared> {
         let mut original = statement.clone();
         let mut uses: Vec<TableUse> = Vec::new();
         for node in nodes(&mut original) {
@@ -118,9 +132,10 @@ impl Engine {
         known.iter().for_each(|schema| spelling.learn(schema));
         let mut providers = Vec::with_capacity(uses.len() + extra.len());
         for (index, used) in uses.iter().enumerate() {
-            let provider = match parquet_path(&used.path) {
-                Some(path) => self.parquet_at(path, &context.state()).await?,
-                None => self.open_use(used, place).await?.provider(&context.state()).await?,
+            let provider = match (parquet_path(&used.path), &used.changes) {
+                (_, Some(boundaries)) => self.changes(&used.path, boundaries, place).await?,
+                (Some(path), _) => self.parquet_at(path, &context.state()).await?,
+                (None, None) => self.open_use(used, place).await?.provider(&context.state()).await?,
             };
             spelling.learn(provider.schema().as_ref());
             providers.push((relation_name(index), provider));
@@ -133,6 +148,7 @@ impl Engine {
             context.register_table(TableReference::bare(name), respell(provider, &spelling)?)?;
         }
         let mut statement = parse(&spelling.apply(lexed))?;
+        defaults.fill(&mut statement);
         let mut rewriter = Rewriter::new(CallContext { catalog: &place.catalog, schema: &place.schema, user: USER });
         for node in nodes(&mut statement) {
             match node {

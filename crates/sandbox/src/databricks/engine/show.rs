@@ -11,11 +11,12 @@ use deltalake::kernel::{MetadataValue, StructField};
 use super::{
     Engine, Outcome,
     catalog::{FullName, Place, schema_of},
+    describe::described,
     result::type_text_of_arrow,
 };
 use crate::databricks::{
     error::{SqlError, SqlResult},
-    sql::{Lexed, ObjectPath, SchemaFilter, Show, Statement, TableFilter, delta_type_text},
+    sql::{Lexed, SchemaFilter, Show, Statement, TableFilter, delta_type_text},
 };
 
 impl Engine {
@@ -41,6 +42,8 @@ impl Engine {
             Show::Columns { catalog, schema, table, like } => {
                 self.show_columns(catalog.as_deref(), schema, table, like.as_deref(), place).await
             }
+            Show::Properties { table, key } => self.show_properties(table, key.as_deref(), place).await,
+            Show::CreateTable { table } => self.show_create_table(table, place).await,
             Show::Volumes { schema } => {
                 let (catalog, schema) = match schema {
                     Some(path) => place.resolve_schema(path)?,
@@ -148,16 +151,6 @@ impl Engine {
         texts(&["catalogName", "namespace", "tableName", "col_name", "columnType"], rows.into_iter())
     }
 
-    pub(super) async fn describe_table(&self, table: &ObjectPath, place: &Place) -> SqlResult<Outcome> {
-        let opened = self.open_table(table, place).await?;
-        let fields = opened.fields()?;
-        let rows: Vec<_> = fields
-            .fields()
-            .map(|field| (field.name().clone(), delta_type_text(field.data_type()).to_lowercase(), comment(field)))
-            .collect();
-        described(rows)
-    }
-
     pub(super) async fn describe_query(
         &self,
         lexed: &Lexed,
@@ -182,17 +175,6 @@ pub(crate) fn comment(field: &StructField) -> Option<String> {
     }
 }
 
-fn described(rows: Vec<(String, String, Option<String>)>) -> SqlResult<Outcome> {
-    let names: Vec<String> = rows.iter().map(|row| row.0.clone()).collect();
-    let types: Vec<String> = rows.iter().map(|row| row.1.clone()).collect();
-    let comments: Vec<Option<String>> = rows.into_iter().map(|row| row.2).collect();
-    batch(vec![
-        ("col_name", Arc::new(StringArray::from(names))),
-        ("data_type", Arc::new(StringArray::from(types))),
-        ("comment", Arc::new(StringArray::from(comments))),
-    ])
-}
-
 fn texts(names: &[&str], rows: impl Iterator<Item = Vec<String>>) -> SqlResult<Outcome> {
     let rows: Vec<Vec<String>> = rows.collect();
     let column = |index: usize| {
@@ -202,7 +184,7 @@ fn texts(names: &[&str], rows: impl Iterator<Item = Vec<String>>) -> SqlResult<O
     batch(names.iter().enumerate().map(|(index, name)| (*name, column(index))).collect())
 }
 
-fn batch(columns: Vec<(&str, ArrayRef)>) -> SqlResult<Outcome> {
+pub(super) fn batch(columns: Vec<(&str, ArrayRef)>) -> SqlResult<Outcome> {
     let field = |(name, column): &(&str, ArrayRef)| Field::new(*name, DataType::clone(column.data_type()), true);
     let schema = Schema::new(columns.iter().map(field).collect::<Vec<_>>());
     let columns = columns.into_iter().map(|(_, column)| column).collect();

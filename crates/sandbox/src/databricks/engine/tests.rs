@@ -7,9 +7,15 @@ use futures::TryStreamExt;
 use super::*;
 use crate::databricks::{error::SqlError, sql::Parameter};
 
+mod conflicts;
 mod copy;
+mod copy_text;
+mod inserts;
+mod maintain;
+mod merges;
 mod queries;
 mod tpch;
+mod travel;
 mod writes;
 
 /// A workspace in a folder of its own.
@@ -35,6 +41,11 @@ impl World {
     /// The rows as text, columns parted by `|`.
     async fn try_rows(&self, sql: &str) -> SqlResult<Vec<String>> {
         Ok(lines(&self.batches(sql, Vec::new()).await?))
+    }
+
+    /// As [`World::try_rows`], for statements that run side by side.
+    async fn try_rows_of(&self, sql: String) -> SqlResult<Vec<String>> {
+        self.try_rows(&sql).await
     }
 
     async fn rows(&self, sql: &str) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! What every call may ask, and the calls themselves.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use axum::{
     Router,
@@ -30,6 +30,8 @@ pub(super) struct App {
     pub(super) signer: links::Signer,
     pub(super) sessions: Sessions,
     pub(super) warehouses: Warehouses,
+    /// Where the texts of statements go.
+    pub(super) statement_log: Option<PathBuf>,
 }
 
 pub(super) type Shared = State<Arc<App>>;

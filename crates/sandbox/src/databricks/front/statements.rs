@@ -1,6 +1,6 @@
 //! `/api/2.0/sql/statements`
 
-use std::{sync::Arc, time::Duration};
+use std::{fs::OpenOptions, io::Write as _, sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -63,6 +63,9 @@ pub(super) async fn submit(State(app): Shared, body: Bytes) -> ApiResult<Json<Va
         return Err(ApiError::invalid("At most 20 query tags are allowed."));
     }
     let place = place(&app, &submit)?;
+    if let Some(file) = &app.statement_log {
+        note(file, &sql);
+    }
     let (sessions, session) = (app.sessions.clone(), submit.session_id);
     let submission = Submission {
         request: Request { sql, parameters: Parameters::new(submit.parameters), place },
@@ -89,6 +92,15 @@ async fn settle(entry: &Entry, wait: Duration, cancel: bool) -> Phase {
 }
 
 /// The one warehouse, or a refusal.
+/// Appends a text to the log of statements.
+fn note(file: &std::path::Path, sql: &str) {
+    let line = format!("{}\n", Value::String(sql.to_owned()));
+    let open = OpenOptions::new().create(true).append(true).open(file);
+    if let Err(error) = open.and_then(|mut open| open.write_all(line.as_bytes())) {
+        tracing::warn!(%error, "a statement is not in the log");
+    }
+}
+
 pub(super) fn check_warehouse(app: &App, id: Option<&str>) -> ApiResult<()> {
     match id {
         None | Some("") => Err(ApiError::invalid("The warehouse_id field is required.")),

@@ -1,9 +1,22 @@
 //! The statements that the sandbox runs.
 
+mod alter;
+mod create;
+mod maintain;
+mod show;
+mod write;
+
 use std::fmt;
 
 use datafusion::sql::sqlparser::ast::{Expr, Query};
-use deltalake::kernel::DataType;
+
+pub(crate) use self::{
+    alter::{AddedColumn, ColumnChange, FieldPath, Position, TableChange},
+    create::{ColumnSpec, CommentKind, CreateTable},
+    maintain::{CloneTable, Maintain, Statistics},
+    show::{DescribeForm, SchemaFilter, Show, TableFilter},
+    write::{CopyInto, CopySource, Insert, InsertMode, Merge, MergeAction, MergeClause, MergeKind, ReplaceOn},
+};
 
 /// A name as it was written, without its quotes.
 pub(crate) type Identifier = String;
@@ -26,6 +39,10 @@ impl fmt::Display for ObjectPath {
 pub(crate) enum Statement {
     Query(Box<Query>),
     CreateTable(Box<CreateTable>),
+    AlterTable {
+        table: ObjectPath,
+        change: Box<TableChange>,
+    },
     DropTable {
         name: ObjectPath,
         if_exists: bool,
@@ -63,7 +80,7 @@ pub(crate) enum Statement {
     Update {
         table: ObjectPath,
         alias: Option<Identifier>,
-        assignments: Vec<(Identifier, Expr)>,
+        assignments: Vec<(ObjectPath, Expr)>,
         predicate: Option<Expr>,
     },
     Delete {
@@ -82,8 +99,10 @@ pub(crate) enum Statement {
         comment: Option<String>,
     },
     Show(Show),
+    Maintain(Box<Maintain>),
     DescribeTable {
         table: ObjectPath,
+        form: DescribeForm,
     },
     DescribeQuery(Box<Query>),
     UseCatalog {
@@ -99,154 +118,19 @@ pub(crate) enum Statement {
     },
 }
 
-/// What can carry a comment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CommentKind {
-    Catalog,
-    Schema,
-    Table,
-    Volume,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct ColumnSpec {
-    pub(crate) name: Identifier,
-    pub(crate) data_type: DataType,
-    /// `varchar(5)` or `char(5)`: a STRING with a length.
-    pub(crate) length: Option<String>,
-    pub(crate) nullable: bool,
-    pub(crate) comment: Option<String>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct CreateTable {
-    pub(crate) name: ObjectPath,
-    pub(crate) or_replace: bool,
-    pub(crate) if_not_exists: bool,
-    pub(crate) columns: Vec<ColumnSpec>,
-    pub(crate) partitions: Vec<Identifier>,
-    pub(crate) properties: Vec<(String, String)>,
-    pub(crate) comment: Option<String>,
-    pub(crate) query: Option<Box<Query>>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum InsertMode {
-    Append,
-    Overwrite,
-    ReplaceWhere(Box<Expr>),
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Insert {
-    pub(crate) table: ObjectPath,
-    pub(crate) mode: InsertMode,
-    pub(crate) columns: Vec<Identifier>,
-    pub(crate) by_name: bool,
-    pub(crate) schema_evolution: bool,
-    pub(crate) source: Box<Query>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Merge {
-    pub(crate) target: ObjectPath,
-    pub(crate) target_alias: Option<Identifier>,
-    /// `SELECT * FROM <source>`.
-    pub(crate) source: Box<Query>,
-    pub(crate) source_alias: Identifier,
-    pub(crate) on: Expr,
-    pub(crate) clauses: Vec<MergeClause>,
-    pub(crate) schema_evolution: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum MergeKind {
-    Matched,
-    NotMatched,
-    NotMatchedBySource,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct MergeClause {
-    pub(crate) kind: MergeKind,
-    pub(crate) predicate: Option<Expr>,
-    pub(crate) action: MergeAction,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) enum MergeAction {
-    Delete,
-    /// `UPDATE SET * [EXCEPT (…)]`
-    UpdateAll {
-        except: Vec<Identifier>,
-    },
-    Update(Vec<(Identifier, Expr)>),
-    /// `INSERT * [EXCEPT (…)]`
-    InsertAll {
-        except: Vec<Identifier>,
-    },
-    Insert {
-        columns: Vec<Identifier>,
-        values: Vec<Expr>,
-    },
-}
-
-#[derive(Clone, Debug)]
-pub(crate) enum CopySource {
-    Directory(String),
-    /// A query over the relation [`CopyInto::SOURCE`].
-    Select {
-        path: String,
-        query: Box<Query>,
-    },
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct CopyInto {
-    pub(crate) table: ObjectPath,
-    pub(crate) columns: Vec<Identifier>,
-    pub(crate) source: CopySource,
-    pub(crate) format: String,
-    pub(crate) files: Vec<String>,
-    pub(crate) pattern: Option<String>,
-    pub(crate) format_options: Vec<(String, String)>,
-    pub(crate) copy_options: Vec<(String, String)>,
-}
-
-impl CopyInto {
-    /// What stands for the files in the query of a `COPY INTO … FROM (SELECT …)`.
-    pub(crate) const SOURCE: &'static str = "__copy_source";
-
-    pub(crate) fn path(&self) -> &str {
-        match &self.source {
-            CopySource::Directory(path) | CopySource::Select { path, .. } => path,
+impl Statement {
+    /// The table whose rows or files the statement changes.
+    pub(crate) fn changed_table(&self) -> Option<&ObjectPath> {
+        match self {
+            Self::Insert(insert) => Some(&insert.table),
+            Self::Update { table, .. } | Self::Delete { table, .. } | Self::Truncate { table } => Some(table),
+            Self::Merge(merge) => Some(&merge.target),
+            Self::CopyInto(copy) => Some(&copy.table),
+            Self::Maintain(maintain) => match maintain.as_ref() {
+                Maintain::Optimize { table, .. } => Some(table),
+                _ => None,
+            },
+            _ => None,
         }
     }
-}
-
-/// Patterns are Hive's: `*` stands for many characters, `.` for one, `|` for a choice.
-#[derive(Clone, Debug)]
-pub(crate) enum Show {
-    Catalogs { like: Option<String> },
-    Schemas { catalog: Option<Identifier>, like: Option<String> },
-    Tables { catalog: Option<Identifier>, schema: SchemaFilter, like: Option<String> },
-    Columns { catalog: Option<Identifier>, schema: SchemaFilter, table: TableFilter, like: Option<String> },
-    Volumes { schema: Option<ObjectPath> },
-}
-
-/// Which schemas a SHOW lists.
-#[derive(Clone, Debug)]
-pub(crate) enum SchemaFilter {
-    Current,
-    Named(Identifier),
-    Like(String),
-    All,
-}
-
-/// Which tables a SHOW lists.
-#[derive(Clone, Debug)]
-pub(crate) enum TableFilter {
-    Named(Identifier),
-    Like(String),
-    All,
 }

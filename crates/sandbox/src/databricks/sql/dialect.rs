@@ -132,6 +132,11 @@ pub(crate) fn cast_call(name: &str, expr: Expr, type_text: &str) -> Expr {
     call(name, vec![expr, Expr::value(Value::SingleQuotedString(type_text.to_owned()))])
 }
 
+/// `CAST(expr AS type)` as the parser would have read it.
+pub(crate) fn cast_expr(expr: Expr, type_text: &str) -> Expr {
+    cast_call(CAST, expr, type_text)
+}
+
 /// A plain call of a function.
 pub(crate) fn call(name: &str, arguments: Vec<Expr>) -> Expr {
     let args = arguments.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))).collect();

@@ -405,6 +405,7 @@ impl Lexer<'_> {
                     Some('^') => Token::Caret,
                     Some('~') => Token::Tilde,
                     Some('!') => Token::ExclamationMark,
+                    Some('@') => Token::AtSign,
                     Some('?') => Token::Placeholder("?".to_owned()),
                     other => return Err(self.error(start, &other.map(String::from).unwrap_or_default())),
                 };

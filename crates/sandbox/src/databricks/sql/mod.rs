@@ -13,6 +13,7 @@ mod lexer;
 mod names;
 mod params;
 mod parser;
+mod print;
 mod rewrite;
 mod sum;
 mod text;
@@ -22,17 +23,20 @@ mod udf;
 pub(crate) use self::{
     arithmetic::Arithmetic,
     ast::{
-        ColumnSpec, CommentKind, CopyInto, CopySource, CreateTable, Insert, InsertMode, Merge, MergeAction, MergeKind,
-        ObjectPath, SchemaFilter, Show, Statement, TableFilter,
+        AddedColumn, CloneTable, ColumnChange, ColumnSpec, CommentKind, CopyInto, CopySource, CreateTable,
+        DescribeForm, Insert, InsertMode, Maintain, Merge, MergeAction, MergeKind, ObjectPath, Position, ReplaceOn,
+        SchemaFilter, Show, Statement, Statistics, TableChange, TableFilter,
     },
     cast::{date_and_time, java_float},
+    dialect::cast_expr,
     functions::CallContext,
     lexer::{Lexed, lex},
     names::Spelling,
     params::{Parameter, Parameters},
-    parser::parse,
+    parser::{expr_of_text, parse},
+    print::{names_in, respell_text},
     rewrite::{DUPLICATE, Rewriter, TableUse, display_names, find_tables, relation_name},
     sum::sum,
-    types::{SqlTypes, arrow_of_delta, delta_type_text},
+    types::{SqlTypes, arrow_of_delta, column_type_text, delta_type_text},
     udf::{cast_to_type, fit_length, not_null, scalar_functions},
 };

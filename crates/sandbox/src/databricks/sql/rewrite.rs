@@ -31,6 +31,8 @@ pub(crate) const DUPLICATE: char = '\u{0}';
 pub(crate) struct TableUse {
     pub(crate) path: ObjectPath,
     pub(crate) version: Option<TableVersion>,
+    /// The boundaries of a `table_changes` over the table.
+    pub(crate) changes: Option<Vec<Expr>>,
 }
 
 /// The relation that stands for the n-th table of a statement.

@@ -8,12 +8,14 @@ use datafusion::{
     logical_expr::planner::TypePlanner,
     sql::sqlparser::{
         ast::DataType as SqlType,
+        keywords::Keyword,
         parser::{Parser, ParserError},
         tokenizer::Token,
     },
 };
 use deltalake::kernel::{
-    ArrayType, DataType, MapType, PrimitiveType, StructField, StructType, engine::arrow_conversion::TryIntoArrow as _,
+    ArrayType, DataType, MapType, MetadataValue, PrimitiveType, StructField, StructType,
+    engine::arrow_conversion::TryIntoArrow as _,
 };
 
 use super::{dialect::Databricks, lexer::lex};
@@ -112,17 +114,13 @@ fn struct_field(parser: &mut Parser<'_>) -> Result<StructField, ParserError> {
     let name = parser.parse_identifier()?.value;
     let _ = parser.consume_token(&Token::Colon);
     let data_type = parse_type(parser)?;
-    let mut nullable = true;
-    if parser.peek_token().token.to_string().eq_ignore_ascii_case("NOT") {
-        parser.next_token();
-        parser.next_token();
-        nullable = false;
+    let nullable = !parser.parse_keywords(&[Keyword::NOT, Keyword::NULL]);
+    let field = StructField::new(name, data_type, nullable);
+    if !parser.parse_keyword(Keyword::COMMENT) {
+        return Ok(field);
     }
-    if parser.peek_token().token.to_string().eq_ignore_ascii_case("COMMENT") {
-        parser.next_token();
-        parser.parse_literal_string()?;
-    }
-    Ok(StructField::new(name, data_type, nullable))
+    let comment = parser.parse_literal_string()?;
+    Ok(field.with_metadata([("comment", MetadataValue::String(comment))]))
 }
 
 /// Reads a type that stands by itself, for example a parameter's.
@@ -172,6 +170,9 @@ pub(crate) fn delta_type_text(data_type: &DataType) -> String {
                         if !field.is_nullable() {
                             f.write_str(" NOT NULL")?;
                         }
+                        if let Some(MetadataValue::String(comment)) = field.metadata.get("comment") {
+                            write!(f, " COMMENT '{}'", comment.replace('\\', "\\\\").replace('\'', "\\'"))?;
+                        }
                     }
                     f.write_str(">")
                 }
@@ -180,6 +181,32 @@ pub(crate) fn delta_type_text(data_type: &DataType) -> String {
         }
     }
     Text(data_type).to_string()
+}
+
+/// The type as Spark's catalog writes it: lower case, no spaces, fields as they are spelled.
+pub(crate) fn column_type_text(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Primitive(PrimitiveType::Decimal(decimal)) => {
+            format!("decimal({},{})", decimal.precision(), decimal.scale())
+        }
+        DataType::Primitive(PrimitiveType::Long) => "bigint".to_owned(),
+        DataType::Primitive(PrimitiveType::Integer) => "int".to_owned(),
+        DataType::Primitive(PrimitiveType::Short) => "smallint".to_owned(),
+        DataType::Primitive(PrimitiveType::Byte) => "tinyint".to_owned(),
+        DataType::Primitive(primitive) => primitive.to_string(),
+        DataType::Array(array) => format!("array<{}>", column_type_text(array.element_type())),
+        DataType::Map(map) => {
+            format!("map<{},{}>", column_type_text(map.key_type()), column_type_text(map.value_type()))
+        }
+        DataType::Struct(fields) => {
+            let fields: Vec<String> = fields
+                .fields()
+                .map(|field| format!("{}:{}", field.name(), column_type_text(field.data_type())))
+                .collect();
+            format!("struct<{}>", fields.join(","))
+        }
+        DataType::Variant(_) => "variant".to_owned(),
+    }
 }
 
 fn plain_or_quoted(name: &str) -> String {

@@ -10,9 +10,9 @@ use futures::{
 use tokio::time::Instant;
 use twinhouse_core::{Error, ErrorKind, Result};
 use twinhouse_warehouse_api::{
-    BulkReport, CallOptions, Capabilities, LoadRequest, MergeReport, MergeRequest, MergeSource, OnDrop, Progress,
-    StatementHandle, StatementId, StatementRequest, TableFilter, TableInfo, TableRef, Transaction, TransactionOptions,
-    UnloadRequest, Warehouse, WarehouseInfo, submit_in_task,
+    BulkReport, CallOptions, Capabilities, LoadMode, LoadRequest, MergeReport, MergeRequest, MergeSource, OnDrop,
+    Progress, StatementHandle, StatementId, StatementRequest, TableFilter, TableInfo, TableRef, Transaction,
+    TransactionOptions, UnloadRequest, Warehouse, WarehouseInfo, submit_in_task,
 };
 
 use super::{
@@ -72,10 +72,15 @@ impl Warehouse for ScriptedWarehouse {
         let began = Instant::now();
         let (table, token, progress) = (request.table().clone(), request.token().clone(), request.progress().cloned());
         // Before the first row is read, as a warehouse would.
-        let info = self.lock().store.info(&table)?;
+        let mode = request.mode().clone();
+        if matches!(mode, LoadMode::ReplaceWhere(_) | LoadMode::ReplacePartitions) {
+            return Err(Error::unsupported(self.info.backend, "cannot tell which rows to replace: it knows no SQL"));
+        }
+        let made = self.made(table.clone(), request.schema());
+        let info = self.lock().store.loaded_into(&table, &mode, made)?;
         twinhouse_warehouse_api::Fit::plan(&info, request.schema())?;
         let batches = request.into_batches().collect_batches().await?;
-        let added = self.lock().store.append(&table, &batches, &token)?;
+        let added = self.lock().store.load(info, &mode, &batches, &token)?;
         let bytes = batches.iter().map(|batch| batch.get_array_memory_size() as u64).sum();
         let report = match added {
             Some(rows) => BulkReport::new(rows, bytes, 1),
@@ -99,6 +104,12 @@ impl Warehouse for ScriptedWarehouse {
 
     async fn merge(&self, mut request: MergeRequest) -> Result<MergeReport> {
         request.check(&self.can, self.info.backend)?;
+        if !request.clauses.is_empty() || request.on.is_some() || request.schema_evolution {
+            return Err(Error::unsupported(
+                self.info.backend,
+                "cannot carry out conditions and set lists: it knows no SQL",
+            ));
+        }
         let lost = self.enter(Call::Merge)?;
         let target = request.target.clone();
         let source = std::mem::replace(&mut request.source, MergeSource::Table(target));

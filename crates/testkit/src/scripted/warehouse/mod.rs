@@ -124,10 +124,13 @@ impl ScriptedWarehouse {
         can.transactions = true;
         can.attach = true;
         can.load = true;
+        can.load_overwrite = true;
+        can.load_create = true;
         can.unload = true;
         can.merge = true;
         can.merge_delete_matched = true;
         can.merge_not_matched_by_source = true;
+        can.merge_keep_greatest = true;
         can.nested_types = true;
         can.case_preserving = true;
         let info = WarehouseInfo::new("scripted", "scripted", Arc::new(DatabricksDialect));
@@ -169,13 +172,17 @@ impl ScriptedWarehouse {
 
     /// Declares a table with these columns, to be described, listed, loaded into and merged into.
     pub fn add_table(&self, table: TableRef, schema: &Schema) -> &Self {
+        self.add_table_info(self.made(table, schema))
+    }
+
+    /// A table with these columns, as it would be made here.
+    fn made(&self, table: TableRef, schema: &Schema) -> TableInfo {
         let columns = schema.fields().iter().map(|field| {
             let native =
                 self.info.dialect.type_name(field.data_type()).unwrap_or_else(|_| field.data_type().to_string());
             ColumnInfo::new(field.name(), field.data_type().clone(), native).with_nullable(field.is_nullable())
         });
-        let info = TableInfo::new(table, TableKind::Managed, columns.collect());
-        self.add_table_info(info)
+        TableInfo::new(table, TableKind::Managed, columns.collect())
     }
 
     /// Declares a table in every detail.

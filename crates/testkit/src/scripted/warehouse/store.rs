@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use arrow::{
-    array::{ArrayRef, RecordBatch, new_null_array},
-    compute::{concat_batches, interleave},
+    array::{ArrayRef, RecordBatch, UInt32Array, new_null_array},
+    compute::{SortOptions, concat_batches, interleave, sort_to_indices, take_record_batch},
     datatypes::SchemaRef,
     error::ArrowError,
 };
 use twinhouse_core::{Error, ErrorKind, Result};
 use twinhouse_warehouse_api::{
-    BatchStream, Fit, LoadToken, MergeReport, MergeRequest, TableFilter, TableInfo, TableRef, WhenMatched,
+    BatchStream, Duplicates, Fit, LoadMode, LoadToken, MergeReport, MergeRequest, TableFilter, TableInfo, TableRef,
+    WhenMatched,
 };
 
 use crate::conformance::{Cell, cells};
@@ -82,20 +83,40 @@ impl Store {
         self.unloaded.get(destination).cloned().unwrap_or_default()
     }
 
-    /// Appends, unless the token is known: `None`.
-    pub(super) fn append(
+    /// The table that a load is about to fill, as it is or as the load would make it.
+    pub(super) fn loaded_into(&self, table: &TableRef, mode: &LoadMode, made: TableInfo) -> Result<TableInfo> {
+        match mode {
+            LoadMode::Create | LoadMode::CreateOrReplace => Ok(made),
+            _ => self.info(table),
+        }
+    }
+
+    /// Carries out a load, unless the token is known: `None`.
+    pub(super) fn load(
         &mut self,
-        table: &TableRef,
+        info: TableInfo,
+        mode: &LoadMode,
         batches: &[RecordBatch],
         token: &LoadToken,
     ) -> Result<Option<u64>> {
-        let known = self.tables.get_mut(table).ok_or_else(|| not_found(table))?;
-        let whole = batches.iter().map(|batch| known.complete(batch)).collect::<Result<Vec<_>>>()?;
-        if !known.tokens.insert(token.clone()) {
+        let known = self.tables.get(&info.table);
+        if known.is_some_and(|known| known.tokens.contains(token)) {
             return Ok(None);
         }
+        if *mode == LoadMode::Create && known.is_some() {
+            return Err(Error::new(ErrorKind::AlreadyExists, "the table is there already")
+                .with_context("table", info.table.to_string()));
+        }
+        let tokens = known.map(|known| known.tokens.clone()).unwrap_or_default();
+        let mut loaded = Table { info, batches: Vec::new(), tokens };
+        let whole = batches.iter().map(|batch| loaded.complete(batch)).collect::<Result<Vec<_>>>()?;
+        if let (LoadMode::Append, Some(known)) = (mode, known) {
+            loaded.batches.clone_from(&known.batches);
+        }
         let rows = whole.iter().map(|batch| batch.num_rows() as u64).sum();
-        known.batches.extend(whole);
+        loaded.batches.extend(whole);
+        loaded.tokens.insert(token.clone());
+        self.tables.insert(loaded.info.table.clone(), loaded);
         Ok(Some(rows))
     }
 
@@ -132,7 +153,10 @@ impl Table {
         let whole = source.batches.iter().map(|batch| self.complete(batch)).collect::<Result<Vec<_>>>()?;
         let schema = self.info.schema();
         let old = concat_batches(&schema, &self.batches).map_err(defect)?;
-        let new = concat_batches(&schema, &whole).map_err(defect)?;
+        let mut new = concat_batches(&schema, &whole).map_err(defect)?;
+        if let Duplicates::KeepGreatest(column) = &request.duplicates {
+            new = greatest(&new, &request.keys, column, &source_columns)?;
+        }
 
         let of_key = by_key(&new, &request.keys)?;
         let old_keys = keys(&old, &request.keys)?;
@@ -228,6 +252,23 @@ fn exact(cell: &Cell) -> String {
         Cell::Struct(fields) => fields.iter().map(|(name, value)| format!("{{{name:?}:{}}}", exact(value))).collect(),
         other => format!("{other:?}"),
     }
+}
+
+/// Of the rows with one key the one that is greatest in this column; null is the least.
+fn greatest(rows: &RecordBatch, names: &[String], column: &str, source: &HashSet<&str>) -> Result<RecordBatch> {
+    let found = source.iter().find(|name| name.eq_ignore_ascii_case(column)).and_then(|name| rows.column_by_name(name));
+    let column = found.ok_or_else(|| {
+        Error::new(ErrorKind::InvalidInput, "the source lacks the column that rows of one key are ordered by")
+            .with_context("column", column)
+    })?;
+    let options = SortOptions { descending: true, nulls_first: false };
+    let order = sort_to_indices(column, Some(options), None).map_err(defect)?;
+    let keys = keys(rows, names)?;
+    let mut seen = HashSet::new();
+    let mut kept: Vec<u32> = order.values().iter().copied().collect();
+    kept.retain(|row| keys[*row as usize].as_ref().is_none_or(|key| seen.insert(key)));
+    kept.sort_unstable();
+    take_record_batch(rows, &UInt32Array::from(kept)).map_err(defect)
 }
 
 fn by_key(source: &RecordBatch, names: &[String]) -> Result<HashMap<String, usize>> {

@@ -221,3 +221,23 @@ async fn show_and_describe_list_what_is_there() {
     assert_eq!(world.rows("DESCRIBE QUERY SELECT 1 AS A, 'x'").await, ["A|int|NULL", "x|string|NULL"]);
     assert_eq!(world.rows("SHOW COLUMNS IN t").await, ["main|default|t|a|INT", "main|default|t|b|DECIMAL(5,1)"]);
 }
+
+#[tokio::test]
+async fn a_limit_holds_whatever_columns_are_read() {
+    let world = World::new();
+    world.rows("CREATE TABLE t (a INT)").await;
+    world.rows("INSERT INTO t VALUES (1)").await;
+    world.rows("INSERT INTO t VALUES (2)").await;
+    for sql in [
+        "SELECT 1 FROM t LIMIT 1",
+        "SELECT 1 FROM t VERSION AS OF 2 LIMIT 1",
+        "SELECT a FROM t LIMIT 1",
+        "SELECT a FROM t LIMIT 1 OFFSET 1",
+        "SELECT 1 FROM t LIMIT 1 OFFSET 1",
+        "SELECT x.o FROM (SELECT 1 AS o FROM t LIMIT 1) x",
+        "SELECT x.a FROM (SELECT a FROM t WHERE a > 0 LIMIT 1) x",
+    ] {
+        assert_eq!(world.rows(sql).await.len(), 1, "{sql}");
+    }
+    assert_eq!(world.rows("SELECT count(*) FROM (SELECT 1 FROM t LIMIT 1)").await, ["1"]);
+}

@@ -12,10 +12,14 @@ impl StatementParser {
     pub(super) fn copy(&mut self) -> Parsed<Statement> {
         self.words(&["COPY", "INTO"])?;
         let table = self.path()?;
-        if self.accept(&["BY", "POSITION"]) {
-            return refuse("COPY INTO … BY POSITION");
-        }
-        let columns = if self.inner.peek_token().token == Token::LParen { self.names()? } else { Vec::new() };
+        let by_position = self.accept(&["BY", "POSITION"]);
+        let columns = if by_position {
+            Vec::new()
+        } else if self.inner.peek_token().token == Token::LParen {
+            self.names()?
+        } else {
+            Vec::new()
+        };
         self.words(&["FROM"])?;
         let source = if self.inner.peek_token().token == Token::LParen {
             self.copy_select()?
@@ -45,6 +49,7 @@ impl StatementParser {
         let copy_options = if self.accept(&["COPY_OPTIONS"]) { self.options()? } else { Vec::new() };
         Ok(Statement::CopyInto(Box::new(CopyInto {
             table,
+            by_position,
             columns,
             source,
             format,

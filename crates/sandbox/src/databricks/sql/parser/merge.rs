@@ -1,6 +1,7 @@
 //! `MERGE INTO`
 
 use datafusion::sql::sqlparser::{
+    ast::Query,
     parser::ParserError,
     tokenizer::{Token, TokenWithSpan},
 };
@@ -42,22 +43,19 @@ impl StatementParser {
         })))
     }
 
-    /// `SELECT * FROM` the tokens since `first`.
-    fn select_all(&mut self, first: usize) -> Parsed<Box<datafusion::sql::sqlparser::ast::Query>> {
+    /// `SELECT * FROM` the tokens since `first`, with the common table expressions before the statement.
+    fn select_all(&mut self, first: usize) -> Parsed<Box<Query>> {
         let last = self.inner.index();
-        let mut tokens: Vec<TokenWithSpan> =
-            [Token::make_word("SELECT", None), Token::Mul, Token::make_word("FROM", None)]
-                .into_iter()
-                .map(TokenWithSpan::wrap)
-                .collect();
-        let all = std::mem::replace(&mut self.inner, StatementParser::new(Vec::new()).inner).into_tokens();
+        let mut tokens = std::mem::take(&mut self.common);
+        let select = [Token::make_word("SELECT", None), Token::Mul, Token::make_word("FROM", None)];
+        tokens.extend(select.into_iter().map(TokenWithSpan::wrap));
+        let all = self.tokens();
         tokens.extend_from_slice(&all[first..last]);
-        let query = StatementParser::new(tokens).query();
-        let mut rest = StatementParser::new(all);
+        let query = Self::new(tokens).query();
+        *self = Self::new(all);
         for _ in 0..last {
-            rest.inner.next_token();
+            self.inner.next_token();
         }
-        self.inner = rest.inner;
         query
     }
 

@@ -3,7 +3,7 @@
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::{Parsed, StatementParser, refuse};
-use crate::databricks::sql::ast::{ObjectPath, SchemaFilter, Show, Statement, TableFilter};
+use crate::databricks::sql::ast::{DescribeForm, Maintain, ObjectPath, SchemaFilter, Show, Statement, TableFilter};
 
 impl StatementParser {
     pub(super) fn show(&mut self) -> Parsed<Statement> {
@@ -26,8 +26,22 @@ impl StatementParser {
                 let schema = if self.in_or_from() { Some(self.path()?) } else { None };
                 Show::Volumes { schema }
             }
-            word @ ("VIEWS" | "FUNCTIONS" | "PARTITIONS" | "TBLPROPERTIES" | "CREATE" | "GRANTS" | "KEYS"
-            | "FOREIGN" | "TABLE") => {
+            "TBLPROPERTIES" => {
+                let table = self.path()?;
+                let key = if self.inner.consume_token(&Token::LParen) {
+                    let key = match self.inner.peek_token().token {
+                        Token::SingleQuotedString(_) => self.text()?,
+                        _ => self.path()?.0.join("."),
+                    };
+                    self.inner.expect_token(&Token::RParen)?;
+                    Some(key)
+                } else {
+                    None
+                };
+                Show::Properties { table, key }
+            }
+            "CREATE" if self.accept(&["TABLE"]) => Show::CreateTable { table: self.path()? },
+            word @ ("VIEWS" | "FUNCTIONS" | "PARTITIONS" | "CREATE" | "GRANTS" | "KEYS" | "FOREIGN" | "TABLE") => {
                 return refuse(&format!("SHOW {word}"));
             }
             _ => return self.inner.expected("CATALOGS, SCHEMAS, TABLES, COLUMNS or VOLUMES", kind),
@@ -97,20 +111,30 @@ impl StatementParser {
         if self.accept(&["QUERY"]) || self.peek_word(0, "SELECT") || self.peek_word(0, "WITH") {
             return self.query().map(Statement::DescribeQuery);
         }
-        for word in ["HISTORY", "DETAIL", "SCHEMA", "DATABASE", "CATALOG", "FUNCTION", "VOLUME"] {
+        for word in ["HISTORY", "DETAIL"] {
+            if self.peek_word(0, word) && matches!(self.inner.peek_nth_token(1).token, Token::Word(_)) {
+                return self.describe_delta(word);
+            }
+        }
+        for word in ["SCHEMA", "DATABASE", "CATALOG", "FUNCTION", "VOLUME"] {
             if self.peek_word(0, word) && matches!(self.inner.peek_nth_token(1).token, Token::Word(_)) {
                 return refuse(&format!("DESCRIBE {word}"));
             }
         }
         self.accept(&["TABLE"]);
-        if !self.accept(&["EXTENDED"]) {
-            self.accept(&["FORMATTED"]);
-        }
+        let extended = self.accept(&["EXTENDED"]) || self.accept(&["FORMATTED"]);
         let table = self.path()?;
-        if self.accept(&["AS", "JSON"]) {
-            return refuse("DESCRIBE … AS JSON");
+        if extended && !self.peek_word(0, "AS") && matches!(self.inner.peek_token().token, Token::Word(_)) {
+            let column = self.inner.parse_identifier()?.value;
+            return Ok(Statement::Maintain(Box::new(Maintain::DescribeColumn { table, column })));
         }
-        Ok(Statement::DescribeTable { table })
+        let form = match (extended, self.accept(&["AS", "JSON"])) {
+            (true, true) => DescribeForm::Json,
+            (true, false) => DescribeForm::Extended,
+            (false, false) => DescribeForm::Columns,
+            (false, true) => return refuse("DESCRIBE … AS JSON without EXTENDED"),
+        };
+        Ok(Statement::DescribeTable { table, form })
     }
 }
 

@@ -3,13 +3,17 @@
 use std::{collections::HashMap, ops::ControlFlow};
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, ObjectName, ObjectNamePart, Query, TableAlias, TableFactor, VisitorMut,
+    Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, Query, TableAlias, TableFactor,
+    TableFunctionArgs, Value, VisitorMut,
 };
 
 use super::{TableUse, flow, relation_name};
 use crate::databricks::{
     error::{SqlError, SqlResult},
-    sql::ast::{CopyInto, ObjectPath},
+    sql::{
+        ast::{CopyInto, ObjectPath},
+        parser::path_of_text,
+    },
 };
 
 /// The names of common table expressions that a query can see.
@@ -87,23 +91,33 @@ impl Tables {
                 ObjectNamePart::Function(_) => Err(SqlError::unsupported("a function in a table name")),
             })
             .collect::<SqlResult<_>>()?;
-        if args.is_some() {
-            return if parts.len() == 1 && parts[0].eq_ignore_ascii_case("range") {
-                Ok(())
-            } else {
-                Err(SqlError::new(
+        let function = |name: &str| parts.len() == 1 && parts[0].eq_ignore_ascii_case(name);
+        let mut changes = None;
+        let mut path = ObjectPath(parts.clone());
+        match args.take() {
+            None => {}
+            Some(given) if function("range") => {
+                *args = Some(given);
+                return Ok(());
+            }
+            Some(given) if function("table_changes") => {
+                let (table, boundaries) = changes_arguments(given)?;
+                (path, changes) = (table, Some(boundaries));
+            }
+            Some(_) => {
+                return Err(SqlError::new(
                     "UNRESOLVABLE_TABLE_VALUED_FUNCTION",
                     "42883",
-                    format!("Could not resolve {} to a table-valued function.", ObjectPath(parts)),
-                ))
-            };
+                    format!("Could not resolve {path} to a table-valued function."),
+                ));
+            }
         }
         let own = parts.len() == 1 && parts[0] == CopyInto::SOURCE;
         if parts.len() == 1 && (own || self.is_cte(&parts[0])) {
             return Ok(());
         }
         let relation = relation_name(self.uses.len());
-        self.uses.push(TableUse { path: ObjectPath(parts.clone()), version: version.take() });
+        self.uses.push(TableUse { path, version: version.take(), changes });
         if !self.replace {
             return Ok(());
         }
@@ -126,6 +140,30 @@ impl Tables {
         }
         Ok(())
     }
+}
+
+/// The table and the boundaries of `table_changes('t', start[, end])`.
+fn changes_arguments(given: TableFunctionArgs) -> SqlResult<(ObjectPath, Vec<Expr>)> {
+    let wrong = || {
+        let text = "The function table_changes takes the name of a table as text, a start, and perhaps an end.";
+        SqlError::new("WRONG_NUM_ARGS.WITHOUT_SUGGESTION", "42605", text)
+    };
+    let mut exprs = given.args.into_iter().map(|argument| match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Ok(expr),
+        _ => Err(wrong()),
+    });
+    let name = match exprs.next() {
+        Some(Ok(Expr::Value(value))) => match value.value {
+            Value::SingleQuotedString(name) => name,
+            _ => return Err(wrong()),
+        },
+        _ => return Err(wrong()),
+    };
+    let boundaries: Vec<Expr> = exprs.collect::<SqlResult<_>>()?;
+    if boundaries.is_empty() || boundaries.len() > 2 {
+        return Err(wrong());
+    }
+    Ok((path_of_text(&name)?, boundaries))
 }
 
 /// The longest chain of operators: each one takes stack to look at.

@@ -45,8 +45,9 @@ impl StatementParser {
             "CATALOG" => CommentKind::Catalog,
             "SCHEMA" | "DATABASE" => CommentKind::Schema,
             "TABLE" => CommentKind::Table,
+            "COLUMN" => CommentKind::Column,
             "VOLUME" => CommentKind::Volume,
-            word @ ("COLUMN" | "CONNECTION" | "PROVIDER" | "RECIPIENT" | "SHARE") => {
+            word @ ("CONNECTION" | "PROVIDER" | "RECIPIENT" | "SHARE") => {
                 return refuse(&format!("COMMENT ON {word}"));
             }
             _ => return self.inner.expected("CATALOG, SCHEMA, TABLE or VOLUME", found),
@@ -63,15 +64,21 @@ impl StatementParser {
 
     fn create_table(&mut self, or_replace: bool) -> Parsed<Statement> {
         let if_not_exists = self.accept(&["IF", "NOT", "EXISTS"]);
+        let name = self.path()?;
+        if ["SHALLOW", "DEEP", "CLONE"].iter().any(|word| self.peek_word(0, word)) {
+            return self.create_clone(name, or_replace, if_not_exists);
+        }
         let mut table = CreateTable {
-            name: self.path()?,
+            name,
             or_replace,
             if_not_exists,
             columns: Vec::new(),
             partitions: Vec::new(),
+            clustering: Vec::new(),
             properties: Vec::new(),
             comment: None,
             query: None,
+            like: None,
         };
         if self.inner.consume_token(&Token::LParen) {
             loop {
@@ -90,6 +97,10 @@ impl StatementParser {
                 }
             } else if self.accept(&["PARTITIONED", "BY"]) {
                 table.partitions = self.names()?;
+            } else if self.accept(&["CLUSTER", "BY"]) {
+                table.clustering = self.clustering()?;
+            } else if table.columns.is_empty() && self.accept(&["LIKE"]) {
+                table.like = Some(self.path()?);
             } else if self.accept(&["COMMENT"]) {
                 table.comment = Some(self.text()?);
             } else if self.accept(&["TBLPROPERTIES"]) {
@@ -101,7 +112,7 @@ impl StatementParser {
                 break;
             }
         }
-        for word in ["CLUSTER", "LOCATION", "OPTIONS", "SHALLOW", "DEEP", "CLONE", "LIKE", "DEFAULT", "COPY"] {
+        for word in ["LOCATION", "OPTIONS", "LIKE", "DEFAULT", "COPY"] {
             if self.peek_word(0, word) {
                 return refuse(&format!("CREATE TABLE … {word}"));
             }
@@ -121,19 +132,32 @@ impl StatementParser {
             }
         }
         let name = self.inner.parse_identifier()?.value;
+        self.column_spec(name)
+    }
+
+    /// What follows a column's name.
+    pub(super) fn column_spec(&mut self, name: String) -> Parsed<ColumnSpec> {
         let length = self.declared_length();
         let data_type = parse_type(&mut self.inner)?;
-        let mut column = ColumnSpec { name, data_type, length, nullable: true, comment: None };
+        let mut column =
+            ColumnSpec { name, data_type, length, nullable: true, comment: None, default: None, generated: None };
         loop {
             if self.accept(&["NOT", "NULL"]) {
                 column.nullable = false;
             } else if self.accept(&["COMMENT"]) {
                 column.comment = Some(self.text()?);
+            } else if self.accept(&["GENERATED", "ALWAYS", "AS"]) {
+                if self.peek_word(0, "IDENTITY") {
+                    return refuse("an IDENTITY column");
+                }
+                column.generated = Some(self.parenthesised()?);
+            } else if self.accept(&["DEFAULT"]) {
+                column.default = Some(self.expression_text()?);
             } else {
                 break;
             }
         }
-        for word in ["DEFAULT", "GENERATED", "COLLATE", "PRIMARY", "CONSTRAINT", "MASK", "CHECK"] {
+        for word in ["GENERATED", "COLLATE", "PRIMARY", "CONSTRAINT", "MASK", "CHECK"] {
             if self.peek_word(0, word) {
                 return refuse(&format!("{word} of a column"));
             }
@@ -142,7 +166,7 @@ impl StatementParser {
     }
 
     /// `varchar(n)` or `char(n)`, which Delta keeps beside the type STRING.
-    fn declared_length(&self) -> Option<String> {
+    pub(super) fn declared_length(&self) -> Option<String> {
         let kind = ["VARCHAR", "CHAR", "CHARACTER"].into_iter().find(|kind| self.peek_word(0, kind))?;
         let kind = if kind == "VARCHAR" { "varchar" } else { "char" };
         match self.inner.peek_nth_token(2).token {
@@ -174,7 +198,7 @@ impl StatementParser {
         }
     }
 
-    fn cascade(&mut self) -> bool {
+    pub(super) fn cascade(&mut self) -> bool {
         self.accept(&["RESTRICT"]);
         self.accept(&["CASCADE"])
     }

@@ -1,15 +1,17 @@
 //! Merging rows into a table by key.
 
+mod check;
+mod clause;
+
 use std::fmt;
 
+pub use self::clause::{Assignment, MergeAction, MergeClause, MergeWhen};
 use crate::{
     batches::BatchStream,
-    capability::Capabilities,
     expression::Expression,
     statement::{CallOptions, StatementRequest},
     table::TableRef,
 };
-use twinhouse_core::{Error, ErrorKind, Result};
 
 /// Where the rows of a merge come from.
 #[derive(Debug)]
@@ -37,82 +39,11 @@ pub enum WhenMatched {
     Keep,
 }
 
-/// Which rows a clause of a merge is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum MergeWhen {
-    /// Target rows that a source row matches.
-    Matched,
-    /// Source rows that match no target row.
-    NotMatched,
-    /// Target rows that no source row matches.
-    NotMatchedBySource,
-}
-
-/// A column and what it is set to. In the value, `s` is the source row and `t` the target row.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Assignment {
-    /// The target's column.
-    pub column: String,
-    /// Its new value.
-    pub value: Expression,
-}
-
-impl Assignment {
-    /// Sets `column` to `value`.
-    pub fn new(column: impl Into<String>, value: impl Into<Expression>) -> Self {
-        Self { column: column.into(), value: value.into() }
-    }
-}
-
-/// What a clause of a merge does.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum MergeAction {
-    /// Sets these columns.
-    Update(Vec<Assignment>),
-    /// Sets every column that the source has.
-    UpdateAll,
-    /// Deletes the target row.
-    Delete,
-    /// Inserts a row with these columns.
-    Insert(Vec<Assignment>),
-    /// Inserts the source row.
-    InsertAll,
-}
-
-/// One clause of a merge: which rows, on what condition, and what becomes of them.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct MergeClause {
-    /// Which rows.
-    pub when: MergeWhen,
-    /// A further condition over `s` and `t`. Of several clauses, the first whose condition holds is carried out.
-    pub condition: Option<Expression>,
-    /// What becomes of them.
-    pub action: MergeAction,
-}
-
-impl MergeClause {
-    /// A clause without a condition.
-    pub fn new(when: MergeWhen, action: MergeAction) -> Self {
-        Self { when, condition: None, action }
-    }
-
-    /// Adds the condition.
-    #[must_use]
-    pub fn with_condition(mut self, condition: impl Into<Expression>) -> Self {
-        self.condition = Some(condition.into());
-        self
-    }
-}
-
 /// What becomes of source rows that share a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Duplicates {
-    /// The merge is refused with [`ErrorKind::Conflict`] and nothing is changed.
+    /// The merge is refused with [`ErrorKind::Conflict`](twinhouse_core::ErrorKind::Conflict) and nothing is changed.
     #[default]
     Refuse,
     /// Of the rows with one key, the one with the greatest value in this column counts (null is the least); among
@@ -123,7 +54,30 @@ pub enum Duplicates {
 /// Rows to merge into a table by key.
 ///
 /// Keys are compared with `=`: a null key matches nothing and is inserted. Two source rows with one key are refused
-/// with [`ErrorKind::Conflict`] and nothing is changed, unless [`duplicates`](Self::duplicates) says which one counts.
+/// with [`ErrorKind::Conflict`](twinhouse_core::ErrorKind::Conflict) and nothing is changed, unless
+/// [`duplicates`](Self::duplicates) says which one counts.
+///
+/// ```
+/// use twinhouse_warehouse_api::{
+///     Assignment, Expression, MergeAction, MergeClause, MergeRequest, MergeSource, MergeWhen, TableRef,
+/// };
+///
+/// // Sold out is gone; what became cheaper is noted; what is new comes in.
+/// let request = MergeRequest::upsert(TableRef::new("stock"), MergeSource::Table(TableRef::new("delivery")), ["item"])
+///     .with_clauses([
+///         MergeClause::new(MergeWhen::Matched, MergeAction::Delete).with_condition("s.left = 0"),
+///         MergeClause::new(
+///             MergeWhen::Matched,
+///             MergeAction::Update(vec![
+///                 Assignment::new("price", "s.price"),
+///                 Assignment::new("note", Expression::new(":note").bind("note", "it's cheaper")),
+///             ]),
+///         )
+///         .with_condition("s.price < t.price"),
+///         MergeClause::new(MergeWhen::NotMatched, MergeAction::InsertAll),
+///     ]);
+/// assert_eq!(request.clauses.len(), 3);
+/// ```
 pub struct MergeRequest {
     /// The table that is changed.
     pub target: TableRef,
@@ -131,6 +85,9 @@ pub struct MergeRequest {
     pub source: MergeSource,
     /// The columns that must be equal.
     pub keys: Vec<String>,
+    /// What must hold for a match beside equal keys, over `s` and `t`. A date of the target's partitions here spares
+    /// the warehouse the others.
+    pub on: Option<Expression>,
     /// What happens to matched rows.
     pub when_matched: WhenMatched,
     /// Whether source rows without a match are inserted.
@@ -154,6 +111,7 @@ impl MergeRequest {
             target,
             source,
             keys: keys.into_iter().map(Into::into).collect(),
+            on: None,
             when_matched: WhenMatched::Update,
             insert_unmatched: true,
             delete_unmatched_by_source: false,
@@ -162,6 +120,13 @@ impl MergeRequest {
             schema_evolution: false,
             options: CallOptions::default(),
         }
+    }
+
+    /// Says what must hold for a match beside equal keys.
+    #[must_use]
+    pub fn with_on(mut self, condition: impl Into<Expression>) -> Self {
+        self.on = Some(condition.into());
+        self
     }
 
     /// Says what happens to matched rows.
@@ -212,51 +177,6 @@ impl MergeRequest {
         self.options = options;
         self
     }
-
-    /// Refuses what the warehouse does not do and what makes no sense, before anything is sent.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Unsupported`] for a wish that is not among `can`; [`ErrorKind::InvalidInput`] for no keys, a key
-    /// named twice, a key among the columns to set, or a request that would change nothing.
-    pub fn check(&self, can: &Capabilities, backend: &'static str) -> Result<()> {
-        let bad = |why: &'static str| {
-            Err(Error::new(ErrorKind::InvalidInput, why).with_context("table", self.target.to_string()))
-        };
-        if !can.merge {
-            return Err(Error::unsupported(backend, "cannot merge: no staging place is configured"));
-        }
-        if !self.clauses.is_empty() && !can.merge_clauses {
-            return Err(Error::unsupported(backend, "cannot merge by clauses with conditions and set lists"));
-        }
-        if self.schema_evolution && !can.merge_schema_evolution {
-            return Err(Error::unsupported(backend, "cannot add columns to the target while merging"));
-        }
-        if self.delete_unmatched_by_source && !can.merge_not_matched_by_source {
-            return Err(Error::unsupported(backend, "cannot delete rows that the source lacks"));
-        }
-        if self.when_matched == WhenMatched::Delete && !can.merge_delete_matched {
-            return Err(Error::unsupported(backend, "cannot delete matched rows"));
-        }
-        if self.keys.is_empty() {
-            return bad("a merge needs at least one key column");
-        }
-        if (1..self.keys.len()).any(|i| self.keys[..i].contains(&self.keys[i])) {
-            return bad("a key column is named twice");
-        }
-        if let WhenMatched::UpdateColumns(columns) = &self.when_matched {
-            if columns.is_empty() {
-                return bad("no columns to set; say `Keep` to leave matched rows as they are");
-            }
-            if columns.iter().any(|column| self.keys.contains(column)) {
-                return bad("a key column cannot be set by the merge that matches on it");
-            }
-        }
-        if self.when_matched == WhenMatched::Keep && !self.insert_unmatched && !self.delete_unmatched_by_source {
-            return bad("this merge would change nothing");
-        }
-        Ok(())
-    }
 }
 
 impl fmt::Debug for MergeRequest {
@@ -268,6 +188,9 @@ impl fmt::Debug for MergeRequest {
             .field("when_matched", &self.when_matched)
             .field("insert_unmatched", &self.insert_unmatched)
             .field("delete_unmatched_by_source", &self.delete_unmatched_by_source)
+            .field("clauses", &self.clauses.len())
+            .field("duplicates", &self.duplicates)
+            .field("schema_evolution", &self.schema_evolution)
             .finish_non_exhaustive()
     }
 }

@@ -1,0 +1,215 @@
+//! CREATE TABLE.
+
+use std::{collections::HashMap, fs};
+
+use deltalake::{
+    DeltaTable,
+    kernel::{Action, StructField},
+    operations::create::CreateBuilder,
+    protocol::SaveMode,
+};
+
+use super::{
+    columns::{MAPPED, MAPPING, check_clustering, check_columns, check_property, field},
+    objects::already_exists,
+};
+use crate::databricks::{
+    engine::{
+        Catalog, Engine, Outcome,
+        catalog::{FullName, Place, TableEntry, check_name, schema_mut},
+        commit::commit_properties,
+        fields::{MAX_ID, missing, unmapped},
+        metadata::{CLUSTERING, Definition, first_protocol},
+        prepare::quote,
+    },
+    error::{SqlError, SqlResult},
+    sql::{CreateTable, Lexed, Statement},
+};
+
+impl Engine {
+    pub(crate) async fn create_table(&self, create: &CreateTable, place: &Place) -> SqlResult<Outcome> {
+        let name = place.resolve(&create.name)?;
+        let Some(existing) = self.may_create(create, &name)? else { return Ok(Outcome::Nothing) };
+        let mut new = NewTable::of(create)?;
+        if let Some(source) = &create.like {
+            new.take_from(&Definition::of(&self.open_table(source, place).await?)?);
+        } else {
+            check_columns(&create.columns, &new.properties)?;
+        }
+        let entry = existing.clone().unwrap_or_else(|| Catalog::new_table(&name, create.comment.clone()));
+        let base = match &existing {
+            Some(_) => Some(self.open_entry(name.clone()).await?.table.snapshot()?.protocol().clone()),
+            None => None,
+        };
+        let protocol = first_protocol(base.as_ref(), &new.fields, &new.properties)?;
+        let mut builder = CreateBuilder::new()
+            .with_log_store(self.log_store(&entry)?)
+            .with_commit_properties(commit_properties())
+            .with_table_name(&name.name)
+            .with_columns(new.fields.clone())
+            .with_save_mode(if existing.is_some() { SaveMode::Overwrite } else { SaveMode::ErrorIfExists })
+            .with_configuration(new.properties.into_iter().map(|(key, value)| (key, Some(value))))
+            .with_actions([Action::Protocol(protocol)])
+            .with_raise_if_key_not_exists(false);
+        if !new.partitions.is_empty() {
+            builder = builder.with_partition_columns(new.partitions);
+        }
+        if let Some(comment) = &create.comment {
+            builder = builder.with_comment(comment);
+        }
+        let created = builder.await;
+        self.publish(create, name, entry, existing, created.map_err(SqlError::from).map(|_| ()))
+    }
+
+    pub(crate) async fn create_table_as(
+        &self,
+        lexed: &Lexed,
+        statement: &Statement,
+        create: &CreateTable,
+        place: &Place,
+    ) -> SqlResult<Outcome> {
+        let name = place.resolve(&create.name)?;
+        if !create.columns.is_empty() {
+            return Err(SqlError::unsupported("CREATE TABLE … AS SELECT with a list of columns"));
+        }
+        let Some(existing) = self.may_create(create, &name)? else { return Ok(Outcome::Nothing) };
+        let entry = existing.clone().unwrap_or_else(|| Catalog::new_table(&name, create.comment.clone()));
+        let prepared = self.prepare(lexed, statement, place, &[], Vec::new()).await?;
+        let written = self.write_table_as(&prepared, create, &name, &entry, existing.is_some()).await;
+        self.publish(create, name, entry, existing, written.map(|_: DeltaTable| ()))
+    }
+
+    /// `None` if there is nothing to do, else the table that is to be replaced, if there is one.
+    fn may_create(&self, create: &CreateTable, name: &FullName) -> SqlResult<Option<Option<TableEntry>>> {
+        if create.or_replace && create.if_not_exists {
+            return Err(SqlError::unsupported("CREATE OR REPLACE TABLE IF NOT EXISTS"));
+        }
+        check_name(&name.name)?;
+        self.0.catalog.schema_exists(&name.catalog, &name.schema)?;
+        match self.0.catalog.table(name) {
+            Ok(_) if create.if_not_exists => Ok(None),
+            Ok(entry) if create.or_replace => Ok(Some(Some(entry))),
+            Ok(_) => Err(already_exists("TABLE_OR_VIEW", name)),
+            Err(_) => Ok(Some(None)),
+        }
+    }
+
+    /// Lists a table once it is written; takes its files away if it is not, or if another was faster.
+    fn publish(
+        &self,
+        create: &CreateTable,
+        name: FullName,
+        entry: TableEntry,
+        existing: Option<TableEntry>,
+        written: SqlResult<()>,
+    ) -> SqlResult<Outcome> {
+        if existing.is_some() {
+            written?;
+            self.0.catalog.change(|listing| {
+                if let Some(entry) = schema_mut(listing, &name.catalog, &name.schema)?.tables.get_mut(&name.name) {
+                    entry.comment.clone_from(&create.comment);
+                }
+                Ok(())
+            })?;
+            return Ok(Outcome::Nothing);
+        }
+        let folder = self.0.root.join(&entry.folder);
+        let listed = written.and_then(|()| {
+            self.0.catalog.change(|listing| {
+                let schema = schema_mut(listing, &name.catalog, &name.schema)?;
+                match schema.tables.get(&name.name) {
+                    Some(_) if !create.if_not_exists => Err(already_exists("TABLE_OR_VIEW", &name)),
+                    Some(_) => Ok(false),
+                    None => {
+                        schema.tables.insert(name.name.clone(), entry);
+                        Ok(true)
+                    }
+                }
+            })
+        });
+        if !matches!(listed, Ok(true)) {
+            let _ = fs::remove_dir_all(folder);
+        }
+        listed.map(|_| Outcome::Nothing)
+    }
+}
+
+/// What a table will be made of.
+struct NewTable {
+    fields: Vec<StructField>,
+    partitions: Vec<String>,
+    properties: HashMap<String, String>,
+}
+
+impl NewTable {
+    fn of(create: &CreateTable) -> SqlResult<Self> {
+        let fields: Vec<_> = create.columns.iter().map(field).collect();
+        let names: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
+        let given = properties(create, names.iter().map(String::as_str))?;
+        let properties = given.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+        let partitions = create.partitions.iter().map(|name| {
+            let found = names.iter().find(|known| known.to_lowercase() == name.to_lowercase());
+            found.cloned().ok_or_else(|| missing(std::slice::from_ref(name), &fields))
+        });
+        let partitions = partitions.collect::<SqlResult<Vec<_>>>()?;
+        if !partitions.is_empty() && partitions.len() == fields.len() {
+            return Err(SqlError::new(
+                "DELTA_CANNOT_USE_ALL_COLUMNS_FOR_PARTITION",
+                "428FT",
+                "Cannot use all columns for partition columns.",
+            ));
+        }
+        Ok(Self { fields, partitions, properties })
+    }
+
+    /// Columns, partitions and properties of another table; what the statement says itself goes first.
+    fn take_from(&mut self, source: &Definition) {
+        self.fields = unmapped(&source.schema);
+        if self.partitions.is_empty() && !self.properties.contains_key(CLUSTERING) {
+            self.partitions.clone_from(&source.partitions);
+        }
+        for (key, value) in &source.properties {
+            let own = key == MAX_ID || (key == CLUSTERING && !self.partitions.is_empty());
+            if !own {
+                self.properties.entry(key.clone()).or_insert_with(|| value.clone());
+            }
+        }
+    }
+}
+
+/// The table's properties, with column mapping if a column's name needs it.
+pub(crate) fn properties<'a>(
+    create: &CreateTable,
+    columns: impl IntoIterator<Item = &'a str>,
+) -> SqlResult<Vec<(String, Option<String>)>> {
+    let columns: Vec<&str> = columns.into_iter().collect();
+    create.properties.iter().try_for_each(|(key, value)| check_property(key, value))?;
+    let mut properties: Vec<_> =
+        create.properties.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
+    let mapped = properties.iter().any(|(key, _)| key.eq_ignore_ascii_case(MAPPING));
+    if !mapped && columns.iter().any(|name| name.contains(MAPPED)) {
+        properties.push((MAPPING.to_owned(), Some("name".to_owned())));
+    }
+    if !create.clustering.is_empty() {
+        if !create.partitions.is_empty() {
+            return Err(SqlError::new(
+                "SPECIFY_CLUSTER_BY_WITH_PARTITIONED_BY_IS_NOT_ALLOWED",
+                "42908",
+                "Cannot specify both CLUSTER BY and PARTITIONED BY.",
+            ));
+        }
+        check_clustering(&create.clustering)?;
+        let known = create.clustering.iter().map(|path| {
+            let found =
+                columns.iter().find(|name| path.first().is_some_and(|c| c.to_lowercase() == name.to_lowercase()));
+            match found {
+                Some(name) => Ok([&[(*name).to_owned()], &path[1..]].concat()),
+                None => Err(SqlError::unresolved_column(quote(&path.join(".")), &[])),
+            }
+        });
+        let known = known.collect::<SqlResult<Vec<_>>>()?;
+        let text = serde_json::to_string(&known).map_err(SqlError::internal)?;
+        properties.push((CLUSTERING.to_owned(), Some(text)));
+    }
+    Ok(properties)
+}

@@ -1,0 +1,100 @@
+//! DROP of tables, volumes, schemas and catalogs, with what is in them.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::objects::{is_missing, not_empty, one_name};
+use crate::databricks::{
+    engine::{
+        Engine, Outcome,
+        catalog::{Place, SchemaEntry, schema_mut},
+    },
+    error::{SqlError, SqlResult},
+    sql::ObjectPath,
+};
+
+impl Engine {
+    pub(crate) fn drop_table(&self, path: &ObjectPath, if_exists: bool, place: &Place) -> SqlResult<Outcome> {
+        let name = place.resolve(path)?;
+        let dropped = self.0.catalog.change(|listing| {
+            let schema = schema_mut(listing, &name.catalog, &name.schema)?;
+            let entry = schema.tables.remove(&name.name).ok_or_else(|| SqlError::table_not_found(&name))?;
+            Ok(vec![entry.folder])
+        });
+        self.dropped(dropped, if_exists)
+    }
+
+    pub(crate) fn drop_volume(&self, path: &ObjectPath, if_exists: bool, place: &Place) -> SqlResult<Outcome> {
+        let name = place.resolve(path)?;
+        let dropped = self.0.catalog.change(|listing| {
+            let schema = schema_mut(listing, &name.catalog, &name.schema)?;
+            let entry = schema.volumes.remove(&name.name).ok_or_else(|| SqlError::volume_not_found(&name))?;
+            Ok(vec![entry.folder])
+        });
+        self.dropped(dropped, if_exists)
+    }
+
+    pub(crate) fn drop_schema(
+        &self,
+        path: &ObjectPath,
+        if_exists: bool,
+        cascade: bool,
+        place: &Place,
+    ) -> SqlResult<Outcome> {
+        let (catalog, schema) = place.resolve_schema(path)?;
+        let dropped = self.0.catalog.change(|listing| {
+            let folders = folders(schema_mut(listing, &catalog, &schema)?);
+            if !cascade && !folders.is_empty() {
+                return Err(not_empty("SCHEMA", path));
+            }
+            if let Some(catalog) = listing.get_mut(&catalog) {
+                catalog.schemas.remove(&schema);
+            }
+            Ok(folders)
+        });
+        self.dropped(dropped, if_exists)
+    }
+
+    pub(crate) fn drop_catalog(&self, path: &ObjectPath, if_exists: bool, cascade: bool) -> SqlResult<Outcome> {
+        let [name] = path.0.as_slice() else { return Err(one_name(path)) };
+        let name = name.to_lowercase();
+        let dropped = self.0.catalog.change(|listing| {
+            let entry = listing.get(&name).ok_or_else(|| SqlError::catalog_not_found(&name))?;
+            if !cascade && !entry.schemas.is_empty() {
+                return Err(not_empty("CATALOG", path));
+            }
+            let folders = entry.schemas.values().flat_map(folders).collect();
+            listing.remove(&name);
+            Ok(folders)
+        });
+        self.dropped(dropped, if_exists)
+    }
+
+    /// What is no longer listed loses its files.
+    fn dropped(&self, folders: SqlResult<Vec<PathBuf>>, if_exists: bool) -> SqlResult<Outcome> {
+        match folders {
+            Ok(folders) => self.remove_folders(&folders),
+            Err(error) if if_exists && is_missing(&error) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(Outcome::Nothing)
+    }
+
+    pub(in crate::databricks::engine) fn remove_folders(&self, folders: impl IntoIterator<Item = impl AsRef<Path>>) {
+        for folder in folders {
+            if let Err(error) = fs::remove_dir_all(self.0.root.join(folder))
+                && error.kind() != std::io::ErrorKind::NotFound
+            {
+                tracing::warn!(%error, "the files of a dropped object stay");
+            }
+        }
+    }
+}
+
+/// The folders of all that is in a schema.
+fn folders(schema: &SchemaEntry) -> Vec<PathBuf> {
+    let tables = schema.tables.values().map(|table| table.folder.clone());
+    tables.chain(schema.volumes.values().map(|volume| volume.folder.clone())).collect()
+}
