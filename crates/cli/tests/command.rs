@@ -74,6 +74,19 @@ fn a_sandbox_serves_queries_of_other_processes_until_it_is_interrupted() {
         assert_eq!(json, "{\"d\":1234567890123456789012345678.0123456789,\"n\":null}\n", "{url}");
     }
 
+    // The same cluster, with a login that AWS issues to the keys in the environment.
+    for (auth, who) in
+        [("iam", "awsuser"), ("cluster-credentials-with-iam", "IAM:sandbox"), ("secrets-manager", "awsuser")]
+    {
+        let mut command = twinhouse();
+        command.args(["query", "--to", "redshift://", "--output", "csv", "select current_user as who"]);
+        command.envs(variables.iter().cloned()).env("REDSHIFT_AUTH", auth);
+        command
+            .env("REDSHIFT_CLUSTER_IDENTIFIER", "twinhouse-sandbox")
+            .env("REDSHIFT_SECRET", "twinhouse-sandbox/redshift");
+        assert_eq!(assert_ran(&command.output().unwrap()), format!("who\n{who}\n"), "{auth}");
+    }
+
     interrupt(&sandbox.0);
     assert!(sandbox.0.wait().unwrap().success());
     assert!(!file.exists(), "the variables outlived what they speak of");
