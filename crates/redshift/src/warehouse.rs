@@ -202,6 +202,7 @@ impl Warehouse for RedshiftWarehouse {
         can.merge = staged;
         can.merge_delete_matched = staged;
         can.merge_not_matched_by_source = staged;
+        can.merge_keep_greatest = staged;
         can.max_identifier_bytes = 127;
         can.max_text_bytes = Some(65_535);
         can.max_statement_bytes = 16 * 1024 * 1024;
