@@ -104,8 +104,16 @@ fn standard(listener: TcpListener) -> Result<std::net::TcpListener> {
 }
 
 /// Serves AWS around the cluster on this listener until the sandbox stops.
-pub(crate) fn start_aws(ground: &Ground<'_>, cluster: &Redshift, listener: TcpListener, endpoint: String) -> AwsAccess {
+pub(crate) fn start_aws(
+    ground: &Ground<'_>,
+    cluster: &Redshift,
+    listener: TcpListener,
+    endpoint: String,
+) -> Result<AwsAccess> {
     let s3 = ground.s3;
+    let door = redshift::Door::new(cluster.access.port, &cluster.access.ca_file).map_err(|error| {
+        Error::new(ErrorKind::Internal, "the cluster's certificate authority cannot be read").with_source(error)
+    })?;
     let router = aws::router(Aws {
         keys: Keys::new(&s3.access_key, s3.secret_key.clone()),
         region: s3.region.clone(),
@@ -113,10 +121,11 @@ pub(crate) fn start_aws(ground: &Ground<'_>, cluster: &Redshift, listener: TcpLi
         cluster: cluster.access.clone(),
         logins: Arc::clone(cluster.front.logins()),
         data_api: aws::DataApi::default(),
+        door,
         credential_lifetime: ground.options.credential_lifetime,
     });
     tokio::spawn(faults::serve(listener, faults::Front::Aws, router, ground.faults.clone(), ground.stop.clone()));
-    AwsAccess {
+    Ok(AwsAccess {
         endpoint,
         cluster_identifier: aws::CLUSTER.to_owned(),
         workgroup: aws::CLUSTER.to_owned(),
@@ -124,7 +133,7 @@ pub(crate) fn start_aws(ground: &Ground<'_>, cluster: &Redshift, listener: TcpLi
         secret_name: aws::SECRET.to_owned(),
         secret_arn: aws::secret_arn(&s3.region),
         database_group: redshift::GROUP.to_owned(),
-    }
+    })
 }
 
 /// A running Redshift cluster.

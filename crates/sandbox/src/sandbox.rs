@@ -301,7 +301,7 @@ impl Inner {
         let cluster = self.redshift.get().ok_or_else(not_started)?;
         let listener = bind("aws_port", self.options.aws_port).await?;
         let endpoint = format!("http://{}", local_address(&listener)?);
-        Ok(start_aws(&self.ground(), cluster, listener, endpoint))
+        start_aws(&self.ground(), cluster, listener, endpoint)
     }
 
     fn ground(&self) -> Ground<'_> {

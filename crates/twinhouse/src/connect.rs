@@ -67,7 +67,8 @@ pub async fn connect(url: &str) -> Result<Box<dyn Warehouse>> {
 }
 
 fn unknown(why: &'static str) -> Error {
-    Error::new(ErrorKind::Config, why).with_context("known schemes", "databricks://, redshift://, redshift-data://, sandbox://")
+    Error::new(ErrorKind::Config, why)
+        .with_context("known schemes", "databricks://, redshift://, redshift-data://, sandbox://")
 }
 
 #[cfg(not(all(feature = "databricks", feature = "redshift", feature = "data-api", feature = "sandbox")))]

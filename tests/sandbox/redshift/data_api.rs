@@ -76,7 +76,10 @@ async fn a_session_keeps_its_temporary_tables_and_ends_when_its_time_is_over() {
     let warehouse = warehouse().await;
     let mut session = warehouse.session(Duration::from_secs(2)).await.unwrap();
     session.execute("create temp table kept (n bigint)").await.unwrap();
-    assert_eq!(session.execute(StatementRequest::write("insert into kept values (:n)").bind("n", 3i64)).await.unwrap(), Some(1));
+    assert_eq!(
+        session.execute(StatementRequest::write("insert into kept values (:n)").bind("n", 3i64)).await.unwrap(),
+        Some(1)
+    );
     let rows: Vec<Number> = session.query("select n from kept").await.unwrap().rows().try_collect().await.unwrap();
     assert_eq!(rows, [Number { n: 3 }]);
     tokio::time::sleep(Duration::from_millis(2500)).await;
@@ -117,11 +120,8 @@ async fn a_batch_of_many_is_split_by_name_and_found_in_the_history() {
     let batch = BatchRequest::new(inserts).with_name(&name).with_mode(BatchMode::Each);
     assert_eq!(warehouse.batch(batch).await.unwrap().statements.len(), 85);
     assert_eq!(count(&warehouse, &table).await, 85);
-    let past: Vec<_> = warehouse
-        .statements(StatementFilter::default().with_name_prefix(&name))
-        .try_collect()
-        .await
-        .unwrap();
+    let past: Vec<_> =
+        warehouse.statements(StatementFilter::default().with_name_prefix(&name)).try_collect().await.unwrap();
     let names: Vec<_> = past.iter().filter_map(|past| past.name.as_deref()).collect();
     assert_eq!(names, [format!("{name}/3"), format!("{name}/2"), format!("{name}/1")]);
     assert!(past.iter().all(|past| past.is_batch));

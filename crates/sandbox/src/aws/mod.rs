@@ -30,7 +30,10 @@ use self::{
     answer::{Failure, Protocol},
     call::Call,
 };
-use crate::{access::RedshiftAccess, redshift::Logins};
+use crate::{
+    access::RedshiftAccess,
+    redshift::{Door, Logins},
+};
 
 /// The largest body that any of these services takes.
 const BODY_LIMIT: usize = 1 << 20;
@@ -54,6 +57,8 @@ pub(crate) struct Aws {
     pub(crate) cluster: RedshiftAccess,
     pub(crate) logins: Arc<Logins>,
     pub(crate) data_api: DataApi,
+    /// The way to the database for those inside.
+    pub(crate) door: Door,
     /// No temporary credential of the database lives longer, whatever was asked for.
     pub(crate) credential_lifetime: Duration,
 }

@@ -37,4 +37,4 @@ pub(crate) use catalog::GROUP;
 pub(crate) use front::{Front, FrontConfig};
 pub(crate) use logins::{Logins, Temporary};
 pub(crate) use storage::FileStorage;
-pub(crate) use visitor::{Column, Receiver, Refusal, StopKey, Visitor, substitute};
+pub(crate) use visitor::{Column, Door, Receiver, Refusal, StopKey, Visitor, substitute};

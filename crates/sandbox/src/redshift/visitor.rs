@@ -1,14 +1,19 @@
 //! A session of the cluster for those inside the sandbox, through the front that everybody uses: the Data API's
 //! statements are read, refused and recorded like any client's.
 
-use std::io;
+use std::{io, path::Path, sync::Arc};
 
 use bytes::{BufMut as _, BytesMut};
 use postgres_protocol::authentication::md5_hash;
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, ServerName, pem::PemObject as _},
+};
 use tokio::{
-    io::{AsyncWriteExt as _, ReadHalf, WriteHalf, split},
+    io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf, split},
     net::TcpStream,
 };
+use tokio_rustls::{TlsConnector, client::TlsStream};
 use twinhouse_core::Secret;
 
 use super::{
@@ -55,17 +60,59 @@ pub(crate) struct StopKey {
     secret: i32,
 }
 
+/// The way to the front: it takes nobody in without TLS.
+#[derive(Clone)]
+pub(crate) struct Door {
+    port: u16,
+    tls: TlsConnector,
+}
+
+impl Door {
+    /// To the front at this port, whose certificate this authority signed.
+    pub(crate) fn new(port: u16, authority: &Path) -> io::Result<Self> {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_file_iter(authority).map_err(io::Error::other)? {
+            roots.add(certificate.map_err(io::Error::other)?).map_err(io::Error::other)?;
+        }
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(io::Error::other)?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Self { port, tls: TlsConnector::from(Arc::new(config)) })
+    }
+
+    async fn open(&self) -> io::Result<TlsStream<TcpStream>> {
+        let mut tcp = TcpStream::connect(("127.0.0.1", self.port)).await?;
+        tcp.set_nodelay(true)?;
+        let request = [8_u32, 80_877_103].map(u32::to_be_bytes).concat();
+        tcp.write_all(&request).await?;
+        if tcp.read_u8().await? != b'S' {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "the front does not speak TLS"));
+        }
+        let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
+        self.tls.connect(name, tcp).await
+    }
+}
+
+impl std::fmt::Debug for Door {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Door").field("port", &self.port).finish_non_exhaustive()
+    }
+}
+
 /// An open session.
 pub(crate) struct Visitor {
-    messages: Messages<ReadHalf<TcpStream>>,
-    out: WriteHalf<TcpStream>,
+    messages: Messages<ReadHalf<TlsStream<TcpStream>>>,
+    out: WriteHalf<TlsStream<TcpStream>>,
     key: StopKey,
 }
 
 impl Visitor {
     /// Logs in on loopback.
-    pub(crate) async fn enter(port: u16, user: &str, password: &Secret, database: &str) -> Result<Self, Refusal> {
-        let (input, mut out) = split(TcpStream::connect(("127.0.0.1", port)).await?);
+    pub(crate) async fn enter(door: &Door, user: &str, password: &Secret, database: &str) -> Result<Self, Refusal> {
+        let (input, mut out) = split(door.open().await?);
         let mut greeting = BytesMut::new();
         greeting.put_u32(0);
         greeting.put_u32(3 << 16);
@@ -76,7 +123,9 @@ impl Visitor {
         let length = u32::try_from(greeting.len()).unwrap_or(u32::MAX);
         greeting[..4].copy_from_slice(&length.to_be_bytes());
         out.write_all(&greeting).await?;
-        let mut visitor = Self { messages: Messages::new(input), out, key: StopKey { port, process: 0, secret: 0 } };
+        out.flush().await?;
+        let mut visitor =
+            Self { messages: Messages::new(input), out, key: StopKey { port: door.port, process: 0, secret: 0 } };
         loop {
             let message =
                 visitor.messages.next().await?.ok_or(io::ErrorKind::UnexpectedEof).map_err(io::Error::from)?;
@@ -88,6 +137,7 @@ impl Visitor {
                         let salt = body.take(4).try_into().unwrap_or_default();
                         let hash = md5_hash(user.as_bytes(), password.expose().as_bytes(), salt);
                         visitor.out.write_all(&strings(b'p', &[&hash])).await?;
+                        visitor.out.flush().await?;
                     }
                     other => {
                         let why = format!("the front asks for log-in method {other}");
@@ -109,6 +159,7 @@ impl Visitor {
     /// Runs one statement to its end.
     pub(crate) async fn run(&mut self, sql: &str, to: &mut dyn Receiver) -> Result<(), Refusal> {
         self.out.write_all(&query(sql)).await?;
+        self.out.flush().await?;
         let mut outcome = Ok(());
         loop {
             let Some(message) = self.messages.next().await? else {

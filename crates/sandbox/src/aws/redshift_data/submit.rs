@@ -159,8 +159,7 @@ pub(super) async fn hand_in(
             let (session, entered) = match place {
                 Place::Kept { id, visitor } => (Some(id), Ok(visitor)),
                 Place::New { user, password, keep } => {
-                    let port = aws.cluster.port;
-                    (keep, Visitor::enter(port, &user, &password, &statement.database).await)
+                    (keep, Visitor::enter(&aws.door, &user, &password, &statement.database).await)
                 }
             };
             let (visitor, outcome) = match entered {
