@@ -102,7 +102,7 @@ async fn a_batch_is_all_or_nothing_and_names_the_statement_that_failed() {
     assert_eq!(warehouse.batch(each).await.unwrap_err().kind(), ErrorKind::Data);
     assert_eq!(count(&warehouse, &table).await, 1, "what went before stands, what comes after is not done");
 
-    let look = StatementRequest::read(format!("select sum(n) as n from {table}"));
+    let look = StatementRequest::read(format!("select cast(sum(n) as bigint) as n from {table}"));
     let done = warehouse.batch(BatchRequest::new([insert(10), look])).await.unwrap();
     assert_eq!(done.statements[0].rows, Some(1));
     assert!(matches!(done.statements[1].status, StatementStatus::Succeeded));

@@ -1,6 +1,11 @@
 //! The calls of the service, each through the one policy.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use aws_sdk_redshiftdata::{
     Client as Sdk,
@@ -13,7 +18,7 @@ use aws_sdk_redshiftdata::{
 };
 use tokio::sync::OnceCell;
 use twinhouse_core::{
-    ErrorKind, Result,
+    ErrorKind, Report, Result,
     resilience::{Operation, Policy, Rate},
 };
 use uuid::Uuid;
@@ -27,6 +32,8 @@ use super::{
 pub(super) const LONG_POLL: Duration = Duration::from_secs(5);
 /// What a call may take beside that.
 const ATTEMPT: Duration = Duration::from_secs(60);
+/// How long a warehouse that is closed waits for each of its statements to stop.
+const CANCEL: Duration = Duration::from_secs(10);
 
 /// The service, as this program may use it. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -35,6 +42,8 @@ pub(super) struct Client {
     policy: Policy,
     /// Made by the first call: looking for an identity may need the network.
     sdk: Arc<OnceCell<Sdk>>,
+    /// The ids of statements that somebody holds a handle to.
+    held: Arc<Mutex<BTreeSet<String>>>,
 }
 
 /// One statement as it is sent.
@@ -68,11 +77,28 @@ impl Client {
             .rate("data.cancel", Rate::per_second(3.0))
             .rate("data.list", Rate::per_second(3.0))
             .build();
-        Self { config: Arc::new(config), policy, sdk: Arc::new(OnceCell::new()) }
+        Self { config: Arc::new(config), policy, sdk: Arc::default(), held: Arc::default() }
     }
 
     pub(super) fn config(&self) -> &DataApiConfig {
         &self.config
+    }
+
+    pub(super) fn held(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stops what somebody still holds a handle to.
+    pub(super) async fn cancel_held(&self) {
+        let ids: Vec<_> = self.held().iter().cloned().collect();
+        let cancel = ids.iter().map(|id| async move {
+            match tokio::time::timeout(CANCEL, self.cancel(id)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(statement = %id, error = %Report(&error), "could not cancel"),
+                Err(_) => tracing::warn!(statement = %id, "no answer to a cancellation"),
+            }
+        });
+        futures::future::join_all(cancel).await;
     }
 
     async fn sdk(&self) -> &Sdk {

@@ -92,6 +92,16 @@ where
     }
 }
 
+/// What does not exist, by the word that a message begins with.
+const MISSING: &[(&str, &str)] = &[
+    ("column ", "42703"),
+    ("function ", "42883"),
+    ("operator ", "42883"),
+    ("schema ", "3F000"),
+    ("database ", "3D000"),
+    ("type ", "42704"),
+];
+
 /// What the server says, and the code it would have had on the wire. The first row that fits counts.
 const WORDS: &[(&str, &str)] = &[
     ("syntax error", "42601"),
@@ -132,7 +142,9 @@ pub(super) fn statement_failed(words: &str) -> Error {
         Some((text, at)) if at.trim().bytes().all(|b| b.is_ascii_digit()) => (text.trim(), at.trim()),
         _ => (text, ""),
     };
-    let code = WORDS.iter().find(|(piece, _)| text.contains(piece)).map_or("XX000", |(_, code)| code);
+    let missing = MISSING.iter().find(|(thing, _)| text.starts_with(thing) && text.contains("does not exist"));
+    let said = || WORDS.iter().find(|(piece, _)| text.contains(piece));
+    let code = missing.or_else(said).map_or("XX000", |(_, code)| code);
     refused(ServerMessage {
         severity: "ERROR".to_owned(),
         code: code.to_owned(),
@@ -153,6 +165,8 @@ mod tests {
         for (words, kind) in [
             ("ERROR: relation \"x\" does not exist", ErrorKind::NotFound),
             ("ERROR: relation \"x\" does not exist [ErrorId: 1-65f39a70]", ErrorKind::NotFound),
+            ("ERROR: column \"x\" does not exist", ErrorKind::NotFound),
+            ("ERROR: function f(integer) does not exist", ErrorKind::Syntax),
             ("ERROR: syntax error at or near \"selec\"\n  Position: 1", ErrorKind::Syntax),
             ("ERROR: permission denied for relation t", ErrorKind::PermissionDenied),
             ("ERROR: Relation \"t\" already exists", ErrorKind::AlreadyExists),

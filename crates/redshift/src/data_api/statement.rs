@@ -58,6 +58,7 @@ impl Statement {
     pub(super) async fn submit(client: Client, sending: Sending) -> Result<Self> {
         let answer = client.execute(sending).await?;
         let id = super::id_of(answer.id())?;
+        client.held().insert(id.clone());
         Ok(Self { client, id: StatementId::new(id) })
     }
 
@@ -70,6 +71,13 @@ impl Statement {
     async fn describe(&self, wait: bool) -> Result<DescribeStatementOutput> {
         let answer = self.client.describe(self.id.as_str(), wait).await;
         answer.map_err(|error| error.with_statement_id(self.id.as_str()))
+    }
+}
+
+/// Whoever detached it, or found it by its id, has it outlive the warehouse.
+impl Drop for Statement {
+    fn drop(&mut self) {
+        self.client.held().remove(self.id.as_str());
     }
 }
 

@@ -159,8 +159,8 @@ impl Warehouse for DataApiWarehouse {
     }
 
     async fn close(&self) -> Result<()> {
-        // There is no connection to let go of; statements that were handed in are their handles' affair.
         self.0.closed.store(true, Ordering::Relaxed);
+        self.0.client.cancel_held().await;
         Ok(())
     }
 }

@@ -112,11 +112,9 @@ fn call(s: &Lexed<'_>, i: usize, ids: &LastIds, edits: &mut Edits) -> Result<(),
         }
         "decode" => decode(s, i, edits)?,
         "ratio_to_report" => ratio_to_report(s, i, edits)?,
-        "json_extract_path_text" => {
-            // The last argument may be a flag among texts: a word that no path has.
-            if s.is_any(close - 1, &["true", "false"]) && s.is_sign(close - 2, ',') {
-                edits.replace(at(close - 1), format!("'twinhouse {}'", s.name(close - 1)));
-            }
+        // The last argument may be a flag among texts: a word that no path has.
+        "json_extract_path_text" if s.is_any(close - 1, &["true", "false"]) && s.is_sign(close - 2, ',') => {
+            edits.replace(at(close - 1), format!("'twinhouse {}'", s.name(close - 1)));
         }
         "listagg" => listagg(s, i, edits),
         "median" => edits.replace(s.span(&(i..open + 1)), "percentile_cont(0.5) WITHIN GROUP (ORDER BY "),

@@ -39,6 +39,21 @@ pub(crate) trait Receiver: Send {
     fn done(&mut self, tag: &str);
 }
 
+/// Nobody looks at the answer.
+struct Nothing;
+
+impl Receiver for Nothing {
+    fn columns(&mut self, _: Vec<Column>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn row(&mut self, _: Vec<Option<String>>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn done(&mut self, _: &str) {}
+}
+
 /// The server's refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
@@ -146,10 +161,17 @@ impl Visitor {
                 },
                 b'K' => (visitor.key.process, visitor.key.secret) = (body.i32(), body.i32()),
                 b'E' => return Err(refusal(message.body())),
-                b'Z' => return Ok(visitor),
+                b'Z' => break,
                 _ => {}
             }
         }
+        visitor.settle().await
+    }
+
+    /// Numbers are wanted with all their digits: they leave as numbers, not as text.
+    async fn settle(mut self) -> Result<Self, Refusal> {
+        self.run("SET extra_float_digits TO 2", &mut Nothing).await?;
+        Ok(self)
     }
 
     pub(crate) fn key(&self) -> StopKey {

@@ -175,21 +175,49 @@ pub(super) fn timestamp() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::from("UTC")))
 }
 
+/// The groups as one statement can hold their values, or each value by itself.
+fn statements(cx: &Context<'_>, groups: Vec<Group>) -> Result<Vec<Vec<Group>>> {
+    let mut bytes = 0;
+    for (_, value) in flat(&groups) {
+        bytes += if *value == Value::Null { 0 } else { cx.dialect().literal(value)?.len() };
+    }
+    if bytes < cx.can().max_statement_bytes {
+        return Ok(vec![groups]);
+    }
+    let each =
+        flat(&groups).map(|(data_type, value)| Group { data_type: data_type.clone(), values: vec![value.clone()] });
+    Ok(each.map(|group| vec![group]).collect())
+}
+
 async fn by_literal(cx: &Context<'_>, groups: Vec<Group>) -> CaseResult {
+    for groups in statements(cx, groups)? {
+        row_by_literal(cx, &groups).await?;
+    }
+    Ok(())
+}
+
+async fn row_by_literal(cx: &Context<'_>, groups: &[Group]) -> CaseResult {
     let mut items = Vec::new();
-    for (data_type, value) in flat(&groups) {
+    for (data_type, value) in flat(groups) {
         items.push(match value {
             Value::Null => format!("cast(null as {})", cx.dialect().type_name(data_type)?),
             value => cx.dialect().literal(value)?,
         });
     }
-    check_row(cx, StatementRequest::read(select(&items)), &groups).await
+    check_row(cx, StatementRequest::read(select(&items)), groups).await
 }
 
 async fn by_parameter(cx: &Context<'_>, groups: Vec<Group>) -> CaseResult {
+    for groups in statements(cx, groups)? {
+        row_by_parameter(cx, &groups).await?;
+    }
+    Ok(())
+}
+
+async fn row_by_parameter(cx: &Context<'_>, groups: &[Group]) -> CaseResult {
     let mut items = Vec::new();
     let mut request = StatementRequest::read("");
-    for (index, (data_type, value)) in flat(&groups).enumerate() {
+    for (index, (data_type, value)) in flat(groups).enumerate() {
         items.push(match value {
             Value::Null => format!("cast(:p{index} as {})", cx.dialect().type_name(data_type)?),
             _ => format!(":p{index}"),
@@ -197,7 +225,7 @@ async fn by_parameter(cx: &Context<'_>, groups: Vec<Group>) -> CaseResult {
         request = request.bind(format!("p{index}"), value.clone());
     }
     let request = StatementRequest::read(select(&items)).with_params(request.params().clone());
-    check_row(cx, request, &groups).await
+    check_row(cx, request, groups).await
 }
 
 /// One row, one column for each value.
