@@ -40,7 +40,10 @@ fn the_demo_shows_equal_answers_a_replay_and_a_cancel_on_both_warehouses() {
 #[test]
 fn a_mistake_is_one_line_that_says_what_to_do() {
     for (arguments, said) in [
-        (vec!["query", "--to", "mysql://host/db", "select 1"], "known schemes: databricks://, redshift://, sandbox://"),
+        (
+            vec!["query", "--to", "mysql://host/db", "select 1"],
+            "known schemes: databricks://, redshift://, redshift-data://, sandbox://",
+        ),
         (vec!["query", "--to", "databricks://", "select 1"], "DATABRICKS_HOST"),
         (vec!["query", "--to", "redshift://", "select 1"], "PGHOST"),
         (vec!["query", "--to", "redshift://", "--output", "parquet", "select 1"], "--file"),
