@@ -14,6 +14,7 @@ mod submit;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use http::StatusCode;
@@ -27,6 +28,8 @@ pub(super) const TARGET: &str = "RedshiftData";
 
 /// The most statements at work at a time.
 const ACTIVE: usize = 500;
+/// How long a statement that is over is remembered, and its rows with it.
+const KEPT: Duration = Duration::from_secs(24 * 3600);
 
 /// What was handed in so far.
 #[derive(Debug, Default)]
@@ -62,6 +65,8 @@ impl DataApi {
     /// Takes a statement, unless there are too many or its token brought one before.
     fn admit(&self, statement: Statement, token: Option<&str>) -> Result<(Arc<Statement>, bool), Failure> {
         let mut state = self.lock();
+        state.statements.retain(|statement| !statement.is_forgotten(KEPT));
+        state.by_token.retain(|_, statement| !statement.is_forgotten(KEPT));
         if let Some(known) = token.and_then(|token| state.by_token.get(token)) {
             return Ok((Arc::clone(known), false));
         }

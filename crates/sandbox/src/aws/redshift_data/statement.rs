@@ -143,6 +143,12 @@ impl Statement {
         self.status().is_over()
     }
 
+    /// Whether it has been over for so long.
+    pub(super) fn is_forgotten(&self, time: std::time::Duration) -> bool {
+        let course = self.lock();
+        course.status.is_over() && course.updated.elapsed().is_ok_and(|since| since >= time)
+    }
+
     pub(super) fn status(&self) -> Status {
         self.lock().status
     }
