@@ -6,5 +6,6 @@ mod conformance;
 mod delta;
 mod faults;
 mod fixtures;
+mod proof;
 mod redshift;
 mod secrets;

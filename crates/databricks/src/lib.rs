@@ -1,6 +1,16 @@
 #![doc = include_str!("../README.md")]
 
+pub mod dbfs;
+pub mod files;
+pub mod jobs;
+pub mod sql;
+pub mod streaming;
+pub mod unity;
+pub mod warehouses;
+pub mod workspace;
+
 mod api;
+mod client;
 mod config;
 mod error;
 mod load;
@@ -11,5 +21,6 @@ mod types;
 mod warehouse;
 mod wire;
 
+pub use client::DatabricksClient;
 pub use config::{DatabricksBuilder, DatabricksConfig, ResultRoute};
 pub use warehouse::DatabricksWarehouse;

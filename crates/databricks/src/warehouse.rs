@@ -40,12 +40,16 @@ impl DatabricksWarehouse {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] for a certificate or proxy that is malformed.
+    /// [`ErrorKind::Config`] without `warehouse_id`, and for a certificate or proxy that is malformed.
     pub fn new(config: DatabricksConfig) -> Result<Self> {
-        let client = Client::new(&config)?;
+        Self::over(Client::new(&config)?, config)
+    }
+
+    /// A warehouse that shares connections, credential and limits with others.
+    pub(crate) fn over(client: Client, config: DatabricksConfig) -> Result<Self> {
         let info = WarehouseInfo::new(BACKEND, client.authority(), Arc::new(DatabricksDialect))
             .with_defaults(config.catalog.clone(), config.schema.clone());
-        let statements = Statements::new(client.clone(), &config);
+        let statements = Statements::new(client.clone(), &config)?;
         let tables = Tables::new(client.clone(), &config);
         let loader = config.staging.map(|staging| Loader {
             client,

@@ -19,13 +19,19 @@ use crate::{
     error,
 };
 
-/// Classes of endpoints: what each does to the service, and to us if it fails, differs.
-pub(super) const STATEMENTS: &str = "statements";
+/// Classes of endpoints: what each does to the service, and to us if it fails, differs. Each has a rate, a breaker and
+/// a retry budget of its own.
+pub(crate) const STATEMENTS: &str = "statements";
 /// Cancelling must get through when everything else is being left alone.
-pub(super) const CANCEL: &str = "cancel";
-pub(super) const CATALOG: &str = "catalog";
-pub(super) const FILES: &str = "files";
-const LINKS: &str = "links";
+pub(crate) const CANCEL: &str = "cancel";
+pub(crate) const CATALOG: &str = "catalog";
+pub(crate) const FILES: &str = "files";
+pub(crate) const JOBS_SUBMIT: &str = "jobs.submit";
+pub(crate) const JOBS: &str = "jobs";
+pub(crate) const WAREHOUSES: &str = "warehouses";
+pub(crate) const WORKSPACE: &str = "workspace";
+pub(crate) const DBFS: &str = "dbfs";
+pub(crate) const LINKS: &str = "links";
 
 /// No answer in JSON comes near this many bytes: 25 MiB of rows, escaped.
 const LARGEST_ANSWER: usize = 256 << 20;
@@ -34,7 +40,7 @@ const LARGEST_ERROR: usize = 1 << 20;
 /// A result file has about 20 MB; the service promises no bound, but memory has one.
 const LARGEST_FILE: usize = 2 << 30;
 /// How long the transfer of one file may take.
-pub(super) const TRANSFER: Duration = Duration::from_secs(300);
+pub(crate) const TRANSFER: Duration = Duration::from_secs(300);
 
 /// A workspace. Cheap to clone; clones share connections, credential and limits.
 #[derive(Clone)]
@@ -87,7 +93,7 @@ impl Client {
     }
 
     /// A request to the path of these segments, each escaped on its own.
-    pub(super) fn request<'a>(&self, method: Method, segments: impl IntoIterator<Item = &'a str>) -> Request {
+    pub(crate) fn request<'a>(&self, method: Method, segments: impl IntoIterator<Item = &'a str>) -> Request {
         let mut url = self.0.host.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.clear().extend(segments);
@@ -95,17 +101,17 @@ impl Client {
         Request::new(method, url)
     }
 
-    pub(super) async fn json<T: DeserializeOwned>(&self, operation: Operation, request: Request) -> Result<T> {
+    pub(crate) async fn json<T: DeserializeOwned>(&self, operation: Operation, request: Request) -> Result<T> {
         self.send(operation, request, |answer| async { read_json(answer.into_bytes(LARGEST_ANSWER).await?) }).await
     }
 
     /// The answer's body, as it is.
-    pub(super) async fn bytes(&self, operation: Operation, request: Request, limit: usize) -> Result<Bytes> {
+    pub(crate) async fn bytes(&self, operation: Operation, request: Request, limit: usize) -> Result<Bytes> {
         self.send(operation, request, move |answer| answer.into_bytes(limit)).await
     }
 
     /// Nothing but success matters.
-    pub(super) async fn done(&self, operation: Operation, request: Request) -> Result<()> {
+    pub(crate) async fn done(&self, operation: Operation, request: Request) -> Result<()> {
         self.send(operation, request, |answer| async {
             // Read, so that the connection can be used again.
             answer.into_bytes(LARGEST_ERROR).await.map(drop)

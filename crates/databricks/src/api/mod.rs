@@ -1,7 +1,7 @@
 //! Typed calls: one function for each endpoint, each through the policy, each with the credential that is good now.
 
 mod catalog;
-mod client;
+pub(crate) mod client;
 mod files;
 mod statements;
 

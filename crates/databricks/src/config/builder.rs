@@ -14,6 +14,7 @@ use super::{
     auth::{self, Given},
     host, url,
 };
+use crate::client::DatabricksClient;
 
 const PROFILE_FILE: &str = "~/.databrickscfg";
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -186,6 +187,15 @@ impl DatabricksBuilder {
         self
     }
 
+    /// A client with these settings. Nothing is sent; at most the profile file is read.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build) and [`DatabricksClient::new`].
+    pub fn client(self) -> Result<DatabricksClient> {
+        DatabricksClient::new(self.build()?)
+    }
+
     /// The settings. Nothing is sent; at most the profile file is read.
     ///
     /// # Errors
@@ -225,7 +235,7 @@ impl DatabricksBuilder {
             "the id of a SQL warehouse",
             |id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
         )
-        .required()?;
+        .optional()?;
         let given = self.catalog.or(url.catalog);
         let catalog = name!("catalog", given, "DATABRICKS_CATALOG", "a name", |name| !name.is_empty()).optional()?;
         let given = self.schema.or(url.schema);
@@ -283,7 +293,7 @@ impl DatabricksBuilder {
         Ok(DatabricksConfig {
             host,
             auth,
-            warehouse_id: warehouse_id.into_value(),
+            warehouse_id: warehouse_id.map(|s| s.into_value()),
             catalog: catalog.map(|s| s.into_value()),
             schema: schema.map(|s| s.into_value()),
             staging: staging.map(|s| s.into_value().trim_end_matches('/').to_owned()),

@@ -7,7 +7,7 @@ mod url;
 
 use std::time::Duration;
 
-use twinhouse_core::{Result, Secret, config::Explanation, http::Url, resilience::Registry};
+use twinhouse_core::{Error, ErrorKind, Result, Secret, config::Explanation, http::Url, resilience::Registry};
 
 pub(crate) use auth::Auth;
 pub use builder::DatabricksBuilder;
@@ -43,7 +43,7 @@ pub enum ResultRoute {
 pub struct DatabricksConfig {
     pub(crate) host: Url,
     pub(crate) auth: Auth,
-    pub(crate) warehouse_id: String,
+    pub(crate) warehouse_id: Option<String>,
     pub(crate) catalog: Option<String>,
     pub(crate) schema: Option<String>,
     pub(crate) staging: Option<String>,
@@ -80,9 +80,18 @@ impl DatabricksConfig {
         &self.host
     }
 
-    /// The SQL warehouse that runs the statements.
-    pub fn warehouse_id(&self) -> &str {
-        &self.warehouse_id
+    /// The SQL warehouse that runs the statements, if one is configured.
+    pub fn warehouse_id(&self) -> Option<&str> {
+        self.warehouse_id.as_deref()
+    }
+
+    /// The SQL warehouse, for those who cannot do without.
+    pub(crate) fn required_warehouse(&self) -> Result<&str> {
+        self.warehouse_id().ok_or_else(|| {
+            Error::new(ErrorKind::Config, "`warehouse_id` is not set")
+                .with_context("setting", "warehouse_id")
+                .with_context("looked in", "builder, URL, environment DATABRICKS_WAREHOUSE_ID, profile")
+        })
     }
 
     /// The directory in a volume where loads and merges put their files.

@@ -15,13 +15,15 @@ fn a_missing_setting_is_named_with_everywhere_it_was_looked_for() {
         (nothing(), "host", "environment DATABRICKS_HOST, ~/.databrickscfg"),
         (nothing().host("h"), "token", "environment DATABRICKS_TOKEN"),
         (nothing().host("h"), "token", "environment DATABRICKS_CLIENT_ID"),
-        (nothing().host("h").token("t"), "warehouse_id", "environment DATABRICKS_WAREHOUSE_ID"),
         (nothing().host("h").client_id("i"), "client_secret", "environment DATABRICKS_CLIENT_SECRET"),
     ] {
         let error = builder.build().unwrap_err();
         assert_eq!((error.kind(), error.context("setting")), (ErrorKind::Config, Some(setting)), "{error}");
         assert!(error.context("looked in").unwrap().contains(place), "{error}");
     }
+    let error = nothing().host("h").token("t").client().unwrap().warehouse().unwrap_err();
+    assert_eq!((error.kind(), error.context("setting")), (ErrorKind::Config, Some("warehouse_id")), "{error}");
+    assert!(error.context("looked in").unwrap().contains("environment DATABRICKS_WAREHOUSE_ID"), "{error}");
 }
 
 #[test]
@@ -41,7 +43,7 @@ fn builder_goes_before_url_before_environment_before_profile() {
         .build()
         .unwrap();
     assert_eq!(config.host.as_str(), "https://p.example/");
-    assert_eq!(config.warehouse_id, "uw");
+    assert_eq!(config.warehouse_id(), Some("uw"));
     assert_eq!((config.catalog.as_deref(), config.schema.as_deref()), (Some("ec"), Some("bs")));
     assert_eq!(config.staging(), Some("/Volumes/a/b/c/d"));
     assert!(config.explain().to_string().contains("environment DATABRICKS_CATALOG"));
@@ -59,7 +61,7 @@ fn a_profile_that_nobody_named_is_not_mixed_into_what_is_known_already() {
     assert_eq!(error.context("setting"), Some("host"), "{error}");
     assert_eq!(builder().auth_type("pat").build().unwrap().host.as_str(), "https://a.example/");
     let named = builder().host("b.example").auth_type("pat").profile("DEFAULT").build().unwrap();
-    assert_eq!((named.host.as_str(), named.warehouse_id.as_str()), ("https://b.example/", "w"));
+    assert_eq!((named.host.as_str(), named.warehouse_id()), ("https://b.example/", Some("w")));
     assert!(builder().profile("nobody").build().unwrap_err().message().contains("nobody"));
     std::fs::remove_file(&file.0).unwrap();
 }
@@ -99,7 +101,7 @@ fn plain_http_is_for_this_machine_only() {
 fn a_url_carries_everything_and_its_token_is_not_repeated() {
     let url = "databricks://token:can%2Fary@127.0.0.1:9/sql/1.0/warehouses/abc?catalog=c&scheme=http&results=inline";
     let config = DatabricksConfig::builder().env(Env::empty()).url(url).build().unwrap();
-    assert_eq!((config.host.as_str(), config.warehouse_id.as_str()), ("http://127.0.0.1:9/", "abc"));
+    assert_eq!((config.host.as_str(), config.warehouse_id()), ("http://127.0.0.1:9/", Some("abc")));
     assert_eq!(config.route, ResultRoute::Inline);
     assert!(matches!(&config.auth, Auth::Token(token) if token.expose() == "can/ary"));
     for bad in [

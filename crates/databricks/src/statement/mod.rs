@@ -53,16 +53,16 @@ struct Settings {
 }
 
 impl Settings {
-    fn new(config: &DatabricksConfig) -> Self {
-        Self {
-            warehouse_id: config.warehouse_id.clone(),
+    fn new(config: &DatabricksConfig) -> Result<Self> {
+        Ok(Self {
+            warehouse_id: config.required_warehouse()?.to_owned(),
             catalog: config.catalog.clone(),
             schema: config.schema.clone(),
             route: config.route,
             wait: config.wait.as_secs(),
             timeout: config.timeout.as_secs(),
             downloads: config.parallel_downloads,
-        }
+        })
     }
 
     /// How long the service may keep the submission: well within the request's own time and the call's, because a call
@@ -83,8 +83,8 @@ pub(crate) struct Statements {
 }
 
 impl Statements {
-    pub(crate) fn new(client: Client, config: &DatabricksConfig) -> Self {
-        Self { client, settings: Arc::new(Settings::new(config)), live: Live::default() }
+    pub(crate) fn new(client: Client, config: &DatabricksConfig) -> Result<Self> {
+        Ok(Self { client, settings: Arc::new(Settings::new(config)?), live: Live::default() })
     }
 
     /// Hands the statement to the service, in a task of its own.

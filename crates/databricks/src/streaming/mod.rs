@@ -1,0 +1,1 @@
+//! Structured Streaming jobs: described here, run on Databricks.
