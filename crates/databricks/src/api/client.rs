@@ -67,6 +67,9 @@ impl Client {
         if let Some(proxy) = &config.proxy {
             http = http.proxy(proxy.clone());
         }
+        if let Some(transport) = &config.transport {
+            http = http.transport(Arc::clone(transport));
+        }
         let http = http.build()?;
         let policy = Policy::builder()
             .server(error::BACKEND, authority(&host))

@@ -1,11 +1,11 @@
 //! Puts the settings together.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use twinhouse_core::{
     Error, ErrorKind, Result, Secret,
     config::{Env, Layers, Profiles},
-    http::Url,
+    http::{Transport, Url},
     resilience::Registry,
 };
 
@@ -49,6 +49,7 @@ pub struct DatabricksBuilder {
     extra_ca: Vec<u8>,
     proxy: Option<Secret>,
     registry: Option<Registry>,
+    transport: Option<Arc<dyn Transport>>,
 }
 
 impl DatabricksBuilder {
@@ -181,6 +182,12 @@ impl DatabricksBuilder {
         self
     }
 
+    /// Sends everything through this, instead of over the network: what records, replays or answers from a script.
+    pub fn transport(mut self, transport: impl Transport) -> Self {
+        self.transport = Some(Arc::new(transport));
+        self
+    }
+
     /// Shares rate limits and breakers here instead of with the whole process.
     pub fn registry(mut self, registry: Registry) -> Self {
         self.registry = Some(registry);
@@ -306,6 +313,7 @@ impl DatabricksBuilder {
             extra_ca: self.extra_ca,
             proxy: self.proxy,
             registry: self.registry.unwrap_or_else(Registry::global),
+            transport: self.transport,
             explanation: layers.explain().clone(),
         })
     }

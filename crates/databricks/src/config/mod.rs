@@ -5,9 +5,9 @@ mod builder;
 mod host;
 mod url;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use twinhouse_core::{Error, ErrorKind, Result, Secret, config::Explanation, http::Url, resilience::Registry};
+use twinhouse_core::{Error, ErrorKind, Result, Secret, config::Explanation, http::{Transport, Url}, resilience::Registry};
 
 pub(crate) use auth::Auth;
 pub use builder::DatabricksBuilder;
@@ -56,6 +56,7 @@ pub struct DatabricksConfig {
     pub(crate) extra_ca: Vec<u8>,
     pub(crate) proxy: Option<Secret>,
     pub(crate) registry: Registry,
+    pub(crate) transport: Option<Arc<dyn Transport>>,
     explanation: Explanation,
 }
 
