@@ -3,6 +3,7 @@
 mod arrows;
 mod bad_input;
 mod conformance;
+mod databricks;
 mod delta;
 mod faults;
 mod fixtures;
