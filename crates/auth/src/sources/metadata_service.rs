@@ -42,16 +42,18 @@ impl CredentialSource for MetadataService {
     async fn fetch(&self) -> Result<Credential> {
         let host = HeaderValue::from_str(&self.host)
             .map_err(|_| Error::bad_setting("host", "configuration", "the address of a workspace"))?;
-        let request = Request::get(self.address()?)
+        let address = self.address()?;
+        // The service may speak of its own path, which is the secret part of the address.
+        let path = Secret::new(address.path().trim_matches('/'));
+        let request = Request::get(address)
             .with_header(HeaderName::from_static("x-databricks-metadata-version"), HeaderValue::from_static("1"))
             .with_header(HeaderName::from_static("x-databricks-host"), host);
-        let token: Token =
-            self.caller.json("metadata_service.token", request, &[&self.url]).await.map_err(|error| {
-                match error.kind() {
-                    ErrorKind::Connection => error.with_context("cure", "start the metadata service, or unset it"),
-                    _ => error,
-                }
-            })?;
+        let token: Token = self.caller.json("metadata_service.token", request, &[&self.url, &path]).await.map_err(
+            |error| match error.kind() {
+                ErrorKind::Connection => error.with_context("cure", "start the metadata service, or unset it"),
+                _ => error,
+            },
+        )?;
         Ok(token.checked()?.into_credential())
     }
 
