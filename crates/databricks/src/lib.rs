@@ -22,5 +22,5 @@ mod warehouse;
 mod wire;
 
 pub use client::DatabricksClient;
-pub use config::{DatabricksBuilder, DatabricksConfig, ResultRoute};
+pub use config::{DatabricksBuilder, DatabricksConfig, EndpointFamily, ResultRoute};
 pub use warehouse::DatabricksWarehouse;
