@@ -204,6 +204,9 @@ fn classify(status: u16, wish: bool, said: &Said) -> (ErrorKind, What) {
     if status == 403 && said.message.as_deref().is_some_and(|text| text.contains("Invalid access token")) {
         return (ErrorKind::Unauthenticated, Permanent);
     }
+    if status == 400 && said.code.as_deref() == Some("INVALID_PARAMETER_VALUE") && is_gone(said) {
+        return (ErrorKind::NotFound, Permanent);
+    }
     // A gateway's own word: what stands behind it did not see the request.
     if status == 429 || (status == 503 && wish) {
         return (if status == 429 { ErrorKind::RateLimited } else { ErrorKind::Unavailable }, Throttled);
@@ -225,6 +228,13 @@ fn classify(status: u16, wish: bool, said: &Said) -> (ErrorKind, What) {
         300..400 => (ErrorKind::PermissionDenied, Permanent),
         _ => (ErrorKind::Protocol, Permanent),
     })
+}
+
+/// A job, run or cluster that is not there: the service says that its id is an invalid value.
+fn is_gone(said: &Said) -> bool {
+    let text = said.message.as_deref().unwrap_or_default();
+    let named = ["Job ", "Run ", "Run: ", "Cluster "].iter().any(|name| text.starts_with(name));
+    named && (text.contains(" does not exist") || text.contains(" doesn't exist"))
 }
 
 /// A statement that failed: HTTP 200, with the failure in its status.
@@ -348,6 +358,10 @@ impl Said {
 fn between<'a>(text: &'a str, from: &str, to: &str) -> Option<&'a str> {
     Some(text.split_once(from)?.1.split_once(to)?.0)
 }
+
+mod run;
+
+pub(crate) use run::from_run;
 
 #[cfg(test)]
 mod tests;
