@@ -117,7 +117,7 @@ impl Feed {
     }
 
     /// An error if the source is not what it was.
-    pub(super) async fn check_unchanged(&self) -> Result<()> {
+    pub(super) async fn check_unchanged(&mut self) -> Result<()> {
         match self {
             Self::Again { source, .. } => source.check_unchanged().await,
             Self::Once { .. } => Ok(()),
