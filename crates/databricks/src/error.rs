@@ -58,6 +58,8 @@ const CODES: &[(&str, ErrorKind, What)] = &[
     ("MALFORMED_REQUEST",                   ErrorKind::InvalidInput,      Permanent),
     ("NOT_FOUND",                           ErrorKind::NotFound,          Permanent),
     ("NOT_IMPLEMENTED",                     ErrorKind::Unsupported,       Permanent),
+    // A part of it is done, and more calls do the rest: that is no failure of the service.
+    ("PARTIAL_DELETE",                      ErrorKind::Unavailable,       Permanent),
     ("PERMISSION_DENIED",                   ErrorKind::PermissionDenied,  Permanent),
     ("QUOTA_EXCEEDED",                      ErrorKind::ResourceExhausted, Permanent),
     ("REQUEST_LIMIT_EXCEEDED",              ErrorKind::RateLimited,       Throttled),

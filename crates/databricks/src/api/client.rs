@@ -260,6 +260,10 @@ async fn refusal(answer: Response) -> Result<Error> {
 }
 
 fn read_json<T: DeserializeOwned>(body: Bytes) -> Result<T> {
+    // serde would take `[]` for an object without fields, and thus nothing for an answer.
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        return Err(Error::new(ErrorKind::Protocol, "the service answered with a list where it has objects"));
+    }
     serde_json::from_slice(&body).map_err(|cause| {
         // serde quotes what it stumbled over, and that may be a link or somebody's data: only the place is kept.
         Error::new(ErrorKind::Protocol, "the service did not answer with the JSON that was expected")
