@@ -7,6 +7,7 @@ mod databricks;
 mod delta;
 mod faults;
 mod fixtures;
+mod live;
 mod proof;
 mod redshift;
 mod secrets;
