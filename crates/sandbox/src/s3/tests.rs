@@ -1,6 +1,6 @@
 //! Signed requests, by a signer of our own: signer and store must be able to disagree.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use reqwest::{Method, Response};
 use sha2::{Digest as _, Sha256};
@@ -32,7 +32,8 @@ impl Store {
             iam_role: "arn".to_owned(),
         };
         let stop = CancellationToken::new();
-        let router = router(folder.path(), &access).unwrap();
+        let sessions = SessionKeys::new(folder.path(), Duration::from_secs(3600));
+        let router = router(folder.path(), &access, sessions).unwrap();
         tokio::spawn(serve(listener, Front::S3, router, Faults::default(), stop.clone()));
         let client = crate::testing::client();
         Self { access, client, folder, _stop: stop.drop_guard() }

@@ -12,7 +12,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::maintain::TableStatistics;
+use super::{governance::Governance, keys::TableKey, maintain::TableStatistics, routines::FunctionEntry};
 use crate::databricks::{
     error::{SqlError, SqlResult},
     sql::ObjectPath,
@@ -24,7 +24,7 @@ pub(crate) const MAIN: &str = "main";
 pub(crate) const DEFAULT: &str = "default";
 
 /// A complete name. Unity Catalog stores names in lower case.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct FullName {
     pub(crate) catalog: String,
     pub(crate) schema: String,
@@ -86,6 +86,8 @@ pub(crate) struct CatalogEntry {
     /// Milliseconds since 1970.
     pub(crate) created_at: u64,
     pub(crate) schemas: BTreeMap<String, SchemaEntry>,
+    #[serde(default)]
+    pub(crate) governance: Governance,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -95,18 +97,34 @@ pub(crate) struct SchemaEntry {
     pub(crate) created_at: u64,
     pub(crate) tables: BTreeMap<String, TableEntry>,
     pub(crate) volumes: BTreeMap<String, VolumeEntry>,
+    #[serde(default)]
+    pub(crate) functions: BTreeMap<String, FunctionEntry>,
+    #[serde(default)]
+    pub(crate) governance: Governance,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct TableEntry {
     pub(crate) id: Uuid,
-    /// Below the folder of the front.
+    /// Below the folder of the front; absolute if the files are somebody else's.
     pub(crate) folder: PathBuf,
     pub(crate) comment: Option<String>,
     pub(crate) created_at: u64,
     /// What ANALYZE found out.
     #[serde(default)]
     pub(crate) statistics: Option<TableStatistics>,
+    /// Primary and foreign keys, which inform and are not enforced.
+    #[serde(default)]
+    pub(crate) keys: Vec<TableKey>,
+    #[serde(default)]
+    pub(crate) governance: Governance,
+}
+
+impl TableEntry {
+    /// Whether the files stay when the table is dropped.
+    pub(crate) fn is_external(&self) -> bool {
+        self.folder.is_absolute()
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -115,6 +133,8 @@ pub(crate) struct VolumeEntry {
     pub(crate) folder: PathBuf,
     pub(crate) comment: Option<String>,
     pub(crate) created_at: u64,
+    #[serde(default)]
+    pub(crate) governance: Governance,
 }
 
 pub(crate) type Listing = BTreeMap<String, CatalogEntry>;
@@ -193,13 +213,25 @@ impl Catalog {
     pub(crate) fn new_table(name: &FullName, comment: Option<String>) -> TableEntry {
         let id = Uuid::new_v4();
         let folder = folder("tables", name).join(id.to_string());
-        TableEntry { id, folder, comment, created_at: now_ms(), statistics: None }
+        Self::table_in(id, folder, comment)
+    }
+
+    /// A table whose files are in this folder.
+    pub(crate) fn table_in(id: Uuid, folder: PathBuf, comment: Option<String>) -> TableEntry {
+        let governance = Governance::default();
+        TableEntry { id, folder, comment, created_at: now_ms(), statistics: None, keys: Vec::new(), governance }
     }
 
     pub(crate) fn new_volume(name: &FullName, comment: Option<String>) -> VolumeEntry {
         let id = Uuid::new_v4();
         let folder = folder("volumes", name).join(id.to_string());
-        VolumeEntry { id, folder, comment, created_at: now_ms() }
+        VolumeEntry { id, folder, comment, created_at: now_ms(), governance: Governance::default() }
+    }
+
+    /// Whether a table of this id is still listed, under whatever name.
+    pub(crate) fn has_table(&self, id: Uuid) -> bool {
+        let in_schema = |schema: &SchemaEntry| schema.tables.values().any(|table| table.id == id);
+        self.read(|listing| listing.values().any(|catalog| catalog.schemas.values().any(in_schema)))
     }
 }
 
@@ -211,12 +243,20 @@ fn first_listing() -> Listing {
 
 /// An empty catalog, made now.
 pub(crate) fn new_catalog(comment: Option<String>) -> CatalogEntry {
-    CatalogEntry { comment, created_at: now_ms(), schemas: BTreeMap::new() }
+    CatalogEntry { comment, created_at: now_ms(), schemas: BTreeMap::new(), governance: Governance::default() }
 }
 
 /// An empty schema, made now.
 pub(crate) fn new_schema(comment: Option<String>) -> SchemaEntry {
-    SchemaEntry { id: Uuid::new_v4(), comment, created_at: now_ms(), tables: BTreeMap::new(), volumes: BTreeMap::new() }
+    SchemaEntry {
+        id: Uuid::new_v4(),
+        comment,
+        created_at: now_ms(),
+        tables: BTreeMap::new(),
+        volumes: BTreeMap::new(),
+        functions: BTreeMap::new(),
+        governance: Governance::default(),
+    }
 }
 
 /// A schema of the listing.

@@ -9,11 +9,14 @@ mod ddl;
 mod defaults;
 mod describe;
 mod dml;
+mod external;
 mod fields;
 mod files;
 mod fit;
 mod formats;
+mod governance;
 mod insert;
+mod keys;
 mod locks;
 mod maintain;
 mod merge;
@@ -21,6 +24,7 @@ mod metadata;
 mod prepare;
 mod replace;
 mod result;
+mod routines;
 mod scan;
 mod session;
 mod show;
@@ -38,7 +42,11 @@ use std::{
 use datafusion::execution::SessionState;
 
 pub(crate) use self::{
-    catalog::{Catalog, DEFAULT, FullName, MAIN, Place, schema_mut},
+    catalog::{
+        Catalog, DEFAULT, FullName, Listing, MAIN, Place, TableEntry, check_name, schema_mut,
+    },
+    governance::{Governance, Securable},
+    keys::TableKey,
     result::{Outcome, type_name_of_arrow, type_text_of_arrow},
     show::comment,
     volumes::VolumePath,
@@ -116,8 +124,8 @@ impl Engine {
             _ => self.0.locks.rows(before.id).await,
         };
         let done = self.run_statement(&lexed, &statement, place).await;
-        // Dropped in the middle: what was written last is nobody's.
-        if self.0.catalog.table(&name).map(|entry| entry.id) != Ok(before.id) {
+        // Dropped in the middle: what was written last is nobody's. A table that was renamed is still somebody's.
+        if !self.0.catalog.has_table(before.id) {
             self.remove_folders([&before.folder]);
             return Err(SqlError::table_not_found(name));
         }
@@ -148,6 +156,8 @@ impl Engine {
                 self.create_volume(name, *if_not_exists, comment.clone(), place)?
             }
             Statement::DropVolume { name, if_exists } => self.drop_volume(name, *if_exists, place)?,
+            Statement::CreateFunction(create) => self.create_function(create, place).await?,
+            Statement::DropFunction { name, if_exists } => self.drop_function(name, *if_exists, place)?,
             Statement::Insert(insert) => self.insert(lexed, statement, insert, place).await?,
             Statement::Update { .. } => self.update(lexed, statement, place).await?,
             Statement::Delete { .. } => self.delete(lexed, statement, place).await?,

@@ -35,7 +35,7 @@ use crate::databricks::{
     error::{SqlError, SqlResult},
     sql::{
         CallContext, CopySource, InsertMode, Lexed, MergeAction, Parameters, Rewriter, Spelling, Statement, TableUse,
-        display_names, find_tables, parse, relation_name,
+        display_names, find_tables, inline_calls, parse, relation_name,
     },
 };
 
@@ -150,10 +150,11 @@ impl Engine {
         let mut statement = parse(&spelling.apply(lexed))?;
         defaults.fill(&mut statement);
         let mut rewriter = Rewriter::new(CallContext { catalog: &place.catalog, schema: &place.schema, user: USER });
+        let routine = |path: &[String]| self.routine(path, place);
         for node in nodes(&mut statement) {
             match node {
-                Node::Query(query) => rewriter.rewrite(query)?,
-                Node::Expr(expr) => rewriter.rewrite(expr)?,
+                Node::Query(query) => inline_calls(query, &routine).and_then(|()| rewriter.rewrite(query))?,
+                Node::Expr(expr) => inline_calls(expr, &routine).and_then(|()| rewriter.rewrite(expr))?,
             }
         }
         Ok(Prepared { context, statement })
