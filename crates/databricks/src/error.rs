@@ -12,6 +12,8 @@ use self::What::{Lost, Permanent, Throttled, Transient};
 
 /// How this backend is called.
 pub(crate) const BACKEND: &str = "databricks";
+/// The page that a workspace sends strangers of its network to.
+const PRIVATE_LINK: &str = "/login.html?error=private-link-validation-error";
 /// More of a server's message than this helps nobody.
 const LONGEST_MESSAGE: usize = 2000;
 
@@ -178,8 +180,11 @@ const SQLSTATES: &[(&str, ErrorKind, What)] = &[
 
 /// An answer with an error status.
 pub(crate) fn from_answer(status: u16, headers: &HeaderMap, body: &[u8]) -> Error {
-    let said = Said::read(body);
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let said = match header("location").filter(|_| (300..400).contains(&status)) {
+        Some(target) => Said::redirect(&target),
+        None => Said::read(body),
+    };
     let wish = retry_after(headers).or(said.retry_delay);
     let (kind, what) = classify(status, wish.is_some(), &said);
     let message = said.message.or_else(|| header("x-databricks-reason-phrase")).unwrap_or_default();
@@ -311,6 +316,21 @@ struct Said {
 }
 
 impl Said {
+    /// A redirect is never followed: the credential is for the workspace alone. Its target, which may hold a secret, is
+    /// not kept.
+    fn redirect(target: &str) -> Self {
+        if target.contains(PRIVATE_LINK) {
+            let message = "the workspace can be reached through its private link only, and this network is not on it";
+            return Self {
+                code: Some("PRIVATE_LINK_VALIDATION_ERROR".to_owned()),
+                message: Some(message.to_owned()),
+                ..Self::default()
+            };
+        }
+        let message = "the service answered with a redirect, which leads to a log-in page or to another address";
+        Self { message: Some(message.to_owned()), ..Self::default() }
+    }
+
     fn read(body: &[u8]) -> Self {
         let text = String::from_utf8_lossy(body);
         let text = text.trim();

@@ -23,4 +23,6 @@ mod wire;
 
 pub use client::DatabricksClient;
 pub use config::{DatabricksBuilder, DatabricksConfig, EndpointFamily, ResultRoute};
+pub use twinhouse_auth::sources::{azure::AzureCloud, google::GoogleEndpoints};
+pub use twinhouse_core::resilience::Rate;
 pub use warehouse::DatabricksWarehouse;

@@ -175,7 +175,9 @@ fn rates_are_a_minutes_on_the_service_and_settable_and_no_limit_of_a_server_on_t
     assert_eq!(config.rate(EndpointFamily::Catalog), Rate::per_second(1.0));
     assert_eq!(config.rate(EndpointFamily::Statements), Rate::per_second(7.0));
     let near = base().host("http://127.0.0.1:1").build().unwrap();
-    assert_eq!(near.rate(EndpointFamily::StatementSubmit), Rate::per_second(100.0));
+    assert_eq!(near.rate(EndpointFamily::StatementSubmit), Rate::per_second(10_000.0));
+    let near = base().host("http://127.0.0.1:1").rate_limit(7.0).build().unwrap();
+    assert_eq!(near.rate(EndpointFamily::StatementSubmit), Rate::per_second(7.0));
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod jobs_pain;
 mod jobs_wait;
 mod links;
 mod load;
+mod login;
 mod merge;
 mod merge_clauses;
 mod replace;
