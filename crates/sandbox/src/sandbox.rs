@@ -49,6 +49,7 @@ struct Inner {
     folder: PathBuf,
     tls: Tls,
     s3: S3Store,
+    sessions: s3::SessionKeys,
     faults: Faults,
     stop: CancellationToken,
     databricks: OnceCell<Databricks>,
@@ -270,7 +271,9 @@ impl Inner {
             prefix: PREFIX.to_owned(),
             iam_role: IAM_ROLE.to_owned(),
         };
-        let router = s3::router(&private_folder(folder.path(), "s3")?, &s3)?;
+        let root = private_folder(folder.path(), "s3")?;
+        let sessions = s3::SessionKeys::new(&root, options.credential_lifetime);
+        let router = s3::router(&root, &s3, sessions.clone())?;
         tokio::spawn(faults::serve(listener, Front::S3, router, faults.clone(), stop.clone()));
 
         let inner = Self {
@@ -278,6 +281,7 @@ impl Inner {
             options,
             tls,
             s3,
+            sessions,
             faults,
             stop,
             databricks: OnceCell::new(),
@@ -310,6 +314,7 @@ impl Inner {
             folder: &self.folder,
             tls: &self.tls,
             s3: &self.s3,
+            sessions: &self.sessions,
             faults: &self.faults,
             stop: &self.stop,
         }
