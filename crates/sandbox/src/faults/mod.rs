@@ -16,7 +16,7 @@ use twinhouse_core::Result;
 
 pub use self::rule::{FaultKind, FaultRule, Front, When};
 pub(crate) use self::{
-    http::serve,
+    http::{serve, serve_tls},
     rule::Call,
     socket::{FaultyStream, Switch},
 };
