@@ -222,6 +222,7 @@ pub(crate) fn loose<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(fr
 }
 
 #[cfg(test)]
+#[allow(unreachable_pub)] // The macros make public types, also for tests.
 mod tests {
     use serde_json::json;
 

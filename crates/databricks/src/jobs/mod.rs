@@ -48,6 +48,7 @@ pub use run::{Job, Run, RunFailure, RunOutcome, RunOutput, RunResult, RunTask, T
 pub use settings::{CreateJob, JobSettings, UpdateJob};
 pub use task::{Compute, Task};
 pub use twinhouse_warehouse_api::OnDrop;
+pub(crate) use wait::succeeded;
 pub use wait::{WaitOptions, WaitProgress};
 
 use crate::{api::Client, client::DatabricksClient};
@@ -92,6 +93,10 @@ impl Jobs {
     pub fn with_version(mut self, version: ApiVersion) -> Self {
         self.version = version;
         self
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
     }
 
     /// A request to `jobs/…`.

@@ -174,7 +174,7 @@ const RUN_SECONDS: &str = "twinhouse_run_wait_seconds";
 const CANCEL_LIMIT: Duration = Duration::from_secs(10);
 
 /// The run, if it came out as the options want it.
-pub(super) fn succeeded(outcome: RunOutcome, options: &WaitOptions) -> Result<Run> {
+pub(crate) fn succeeded(outcome: RunOutcome, options: &WaitOptions) -> Result<Run> {
     if options.accept_failures && outcome.result == RunResult::SuccessWithFailures {
         return Ok(outcome.run);
     }

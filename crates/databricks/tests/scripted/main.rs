@@ -24,6 +24,8 @@ mod replace;
 mod sql;
 mod sql_pain;
 mod statements;
+mod streaming;
+mod streaming_submit;
 mod tables;
 mod unity;
 mod unity_credentials;
