@@ -16,7 +16,7 @@ use super::{
     check::invalid,
     macros::{Object, loose},
     pages::{self, RunPage, following},
-    run::{ExportedView, ViewsToExport},
+    run::{ExportedView, RepairHistoryItem, ViewsToExport},
 };
 use crate::api::client::{CANCEL, JOBS, JOBS_SUBMIT};
 
@@ -240,6 +240,19 @@ impl Jobs {
         let repaired = self.client.json::<Object<Repaired>>(operation, body).await;
         let Object(repaired) = repaired.map_err(|error| error.with_context("run_id", request.run_id.to_string()))?;
         Ok(repaired.repair_id)
+    }
+
+    /// The tries of a run: the first, and each repair. The last repair's id is the next one's `latest_repair_id`.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_run`](Self::get_run).
+    pub async fn repair_history(&self, run: RunId) -> Result<Vec<RepairHistoryItem>> {
+        let run_id = run.to_string();
+        let query = [("run_id", run_id.as_str()), ("include_history", "true")];
+        let request = self.call(Method::GET, &["runs", "get"]).with_query(query);
+        let page: Result<Run> = self.client.json(Operation::read("run.get").with_class(JOBS), request).await;
+        Ok(page.map_err(|error| error.with_context("run_id", run_id))?.repair_history)
     }
 
     /// Removes a run that is over.

@@ -58,7 +58,7 @@ fn steps(steps: &[Step]) -> Result<()> {
             }
             Step::Watermark { column, delay } => {
                 not_empty(format!("steps[{at}].column"), column)?;
-                if delay.subsec_nanos() % 1_000_000 != 0 {
+                if !delay.subsec_nanos().is_multiple_of(1_000_000) {
                     return Err(invalid(format!("steps[{at}].delay"), "must be whole milliseconds"));
                 }
             }
@@ -123,7 +123,7 @@ fn mode(spec: &StreamingJobSpec, aggregated: Option<usize>) -> Result<()> {
 }
 
 fn trigger(spec: &StreamingJobSpec, aggregated: bool) -> Result<()> {
-    let whole = |time: std::time::Duration| time.subsec_nanos() % 1_000_000 == 0;
+    let whole = |time: std::time::Duration| time.subsec_nanos().is_multiple_of(1_000_000);
     match spec.trigger {
         Trigger::Interval(time) if !whole(time) => Err(invalid("trigger", "must be whole milliseconds")),
         Trigger::Continuous(time) => {

@@ -268,6 +268,22 @@ async fn runs_are_stopped_repaired_exported_and_removed() {
 }
 
 #[tokio::test]
+async fn a_second_repair_names_the_first() {
+    let desk = Desk::new().await;
+    let mut repaired = run(7, "FAILED");
+    repaired["repair_history"] = json!([{ "type": "ORIGINAL", "task_run_ids": [1] }, { "type": "REPAIR", "id": "98" }]);
+    desk.once("GET", "runs/get", repaired).once("POST", "runs/repair", json!({ "repair_id": 99 }));
+    let history = desk.jobs.repair_history(RunId(7)).await.unwrap();
+    assert!(desk.asked("runs/get")[0].target.ends_with("run_id=7&include_history=true"));
+    let latest = history.last().and_then(|repair| repair.id).unwrap();
+    desk.jobs.repair_run(RepairRun::failed(RunId(7)).with_latest_repair(latest)).await.unwrap();
+    assert_eq!(
+        desk.asked("runs/repair")[0].json(),
+        json!({ "run_id": 7, "rerun_all_failed_tasks": true, "latest_repair_id": 98 })
+    );
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_not_found_although_the_service_says_400() {
     let desk = Desk::new().await;
     let code = "INVALID_PARAMETER_VALUE";

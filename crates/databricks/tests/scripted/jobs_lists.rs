@@ -126,7 +126,7 @@ async fn a_storm_of_429_slows_the_list_down_and_loses_nothing() {
     desk.server.otherwise(move |request| {
         asked += 1;
         // Two of three are turned away.
-        if asked % 3 != 0 {
+        if !asked.is_multiple_of(3) {
             return Some(Answer::status(429).with_header("retry-after", "1"));
         }
         let page: u64 = request.target.rsplit("page_token=").next().and_then(|text| text.parse().ok()).unwrap_or(0);

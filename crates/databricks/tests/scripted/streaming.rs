@@ -39,6 +39,9 @@ fn parsed(notebooks: &[String]) -> Vec<Value> {
     assert!(output.status.success());
     let read: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(read.len(), notebooks.len());
+    for (notebook, read) in notebooks.iter().zip(&read) {
+        assert_eq!(read["exit"], json!(["query_id", "run_id"]), "it runs to its end: {notebook}\n{read}");
+    }
     read
 }
 
@@ -129,6 +132,7 @@ fn every_source_sink_and_trigger_is_python() {
         end(StreamingJobBuilder::from_rate(5)
             .transform("select 'a' as topic, 'b' as value")
             .to(KafkaSink::by_row("a:1"))),
+        end(StreamingJobBuilder::from_delta("`a\"b`.`it's \\n`.`c``d\n`").to_delta("u")),
         end(StreamingJobBuilder::from(DeltaSource::path("/d/t").with_change_feed().with_starting_version(3))
             .to_delta("t")),
     ];
@@ -159,9 +163,10 @@ fn every_source_sink_and_trigger_is_python() {
     assert!(options(2).contains(&json!(["cloudFiles.schemaLocation", "/Volumes/m/d/schema"])));
     assert_eq!(given(&read[2], "trigger"), [&json!([["availableNow", true]])]);
     assert!(options(3).contains(&json!(["rowsPerSecond", "5"])));
+    assert_eq!(given(&read[4], "table"), [&json!(["`a\"b`.`it's \\n`.`c``d\n`"])]);
     assert!(
-        options(4).contains(&json!(["readChangeFeed", "true"]))
-            && options(4).contains(&json!(["startingVersion", "3"]))
+        options(5).contains(&json!(["readChangeFeed", "true"]))
+            && options(5).contains(&json!(["startingVersion", "3"]))
     );
 }
 

@@ -290,7 +290,7 @@ impl ClusterSpec {
         for key in self.spark_conf.keys().chain(self.spark_env_vars.keys()) {
             not_empty(at("spark_conf"), key)?;
         }
-        if let Some(script) = self.init_scripts.iter().position(|script| needs_region(script)) {
+        if let Some(script) = self.init_scripts.iter().position(needs_region) {
             return Err(invalid(at(&format!("init_scripts[{script}].s3.region")), "must be set"));
         }
         at_most(at("init_scripts"), self.init_scripts.len(), MOST_INIT_SCRIPTS)
