@@ -198,7 +198,7 @@ impl Condition {
             return Err(Error::new(ErrorKind::InvalidInput, "the conditions are nested too deeply")
                 .with_context("field", field));
         }
-        let mut value = |render: &mut Render, value: &Value| {
+        let value = |render: &mut Render, value: &Value| {
             if *value == Value::Null {
                 return Err(Error::new(ErrorKind::InvalidInput, "nothing compares with NULL: ask is_null")
                     .with_context("field", field));

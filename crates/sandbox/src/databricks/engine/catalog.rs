@@ -12,7 +12,13 @@ use std::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{governance::Governance, keys::TableKey, maintain::TableStatistics, routines::FunctionEntry};
+use super::{
+    governance::Governance,
+    keys::TableKey,
+    maintain::TableStatistics,
+    routines::FunctionEntry,
+    views::{TempViews, ViewEntry},
+};
 use crate::databricks::{
     error::{SqlError, SqlResult},
     sql::ObjectPath,
@@ -42,15 +48,28 @@ impl std::fmt::Display for FullName {
 pub(crate) struct Place {
     pub(crate) catalog: String,
     pub(crate) schema: String,
+    /// The views of the session.
+    pub(crate) views: TempViews,
+    /// How many views the names stand in.
+    pub(crate) depth: usize,
 }
 
 impl Default for Place {
     fn default() -> Self {
-        Self { catalog: MAIN.to_owned(), schema: DEFAULT.to_owned() }
+        Self { catalog: MAIN.to_owned(), schema: DEFAULT.to_owned(), views: TempViews::default(), depth: 0 }
     }
 }
 
 impl Place {
+    /// The same inside a view.
+    pub(super) fn deeper(&self, deepest: usize) -> SqlResult<Self> {
+        if self.depth >= deepest {
+            let text = format!("Recursive view detected: views are nested more than {deepest} deep.");
+            return Err(SqlError::new("RECURSIVE_VIEW", "42K0H", text));
+        }
+        Ok(Self { depth: self.depth + 1, ..self.clone() })
+    }
+
     /// The complete form of a name.
     pub(crate) fn resolve(&self, path: &ObjectPath) -> SqlResult<FullName> {
         let parts: Vec<String> = path.0.iter().map(|part| part.to_lowercase()).collect();
@@ -99,6 +118,8 @@ pub(crate) struct SchemaEntry {
     pub(crate) volumes: BTreeMap<String, VolumeEntry>,
     #[serde(default)]
     pub(crate) functions: BTreeMap<String, FunctionEntry>,
+    #[serde(default)]
+    pub(crate) views: BTreeMap<String, ViewEntry>,
     #[serde(default)]
     pub(crate) governance: Governance,
 }
@@ -198,6 +219,9 @@ impl Catalog {
     pub(crate) fn table(&self, name: &FullName) -> SqlResult<TableEntry> {
         self.read(|listing| {
             let schema = schema_of(listing, &name.catalog, &name.schema)?;
+            if schema.views.contains_key(&name.name) {
+                return Err(SqlError::expects_table(name));
+            }
             schema.tables.get(&name.name).cloned().ok_or_else(|| SqlError::table_not_found(name))
         })
     }
@@ -255,6 +279,7 @@ pub(crate) fn new_schema(comment: Option<String>) -> SchemaEntry {
         tables: BTreeMap::new(),
         volumes: BTreeMap::new(),
         functions: BTreeMap::new(),
+        views: BTreeMap::new(),
         governance: Governance::default(),
     }
 }

@@ -9,12 +9,14 @@ mod ddl;
 mod defaults;
 mod describe;
 mod dml;
+mod explain;
 mod external;
 mod fields;
 mod files;
 mod fit;
 mod formats;
 mod governance;
+mod information;
 mod insert;
 mod keys;
 mod locks;
@@ -30,6 +32,7 @@ mod session;
 mod show;
 mod tables;
 mod time_travel;
+mod views;
 mod volumes;
 mod yielding;
 
@@ -49,6 +52,7 @@ pub(crate) use self::{
     keys::TableKey,
     result::{Outcome, type_name_of_arrow, type_text_of_arrow},
     show::comment,
+    views::ViewEntry,
     volumes::VolumePath,
 };
 use super::{
@@ -67,11 +71,26 @@ pub(crate) struct Request {
     pub(crate) place: Place,
 }
 
-/// What a `USE` asks of the session.
+/// What a statement asks of the session.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Effect {
     None,
-    Use { catalog: Option<String>, schema: Option<String> },
+    Use {
+        catalog: Option<String>,
+        schema: Option<String>,
+    },
+    /// The name is in upper case.
+    Set {
+        name: String,
+        value: String,
+    },
+    CreateView {
+        name: String,
+        view: Arc<ViewEntry>,
+    },
+    DropView {
+        name: String,
+    },
 }
 
 /// The engine of one workspace. Clones share it.
@@ -167,10 +186,16 @@ impl Engine {
             Statement::Comment { kind, name, comment } => self.comment(*kind, name, comment.clone(), place).await?,
             Statement::Maintain(maintain) => self.maintain(maintain, place).await?,
             Statement::Show(show) => self.show(show, place).await?,
-            Statement::DescribeTable { table, form } => self.describe_table(table, *form, place).await?,
+            Statement::DescribeTable { table, form } => match self.view(table, place) {
+                Some(view) => self.describe_view(table, &view, *form, place)?,
+                None => self.describe_table(table, *form, place).await?,
+            },
             Statement::UseCatalog { name } => return self.use_catalog(name),
             Statement::UseSchema { name } => return self.use_schema(name, place),
-            Statement::Set { name, value } => self.set(name, value)?,
+            Statement::Set { name, value } => return Ok((Outcome::Nothing, self.conf(name, value)?)),
+            Statement::CreateView(create) => return self.create_view(create, place).await,
+            Statement::DropView { name, if_exists } => return self.drop_view(name, *if_exists, place),
+            Statement::Explain { mode, .. } => self.explain(lexed, statement, *mode, place).await?,
         };
         Ok((outcome, Effect::None))
     }

@@ -109,7 +109,7 @@ impl Engine {
             entry.body,
             delta_type_text(&entry.returns)
         );
-        let place = Place { catalog: name.catalog.clone(), schema: name.schema.clone() };
+        let place = Place { catalog: name.catalog.clone(), schema: name.schema.clone(), ..Place::default() };
         let request = Request { sql, parameters: Parameters::default(), place };
         Box::pin(self.run(&request)).await.map(drop)
     }

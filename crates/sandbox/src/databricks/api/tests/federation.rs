@@ -58,7 +58,7 @@ async fn a_personal_token_is_exchanged_for_one_of_the_same_user() {
     let server = Server::start().await;
     let (status, granted) = server.exchange(PERSONAL, TOKEN, None).await;
     assert_eq!(status, 200, "{granted}");
-    assert_eq!(server.name(&granted["access_token"]).await, "sandbox@example.com");
+    assert_eq!(server.name(&granted["access_token"]).await, "sandbox@twinhouse.invalid");
     let again = server.exchange(PERSONAL, "dapi-wrong", None).await;
     assert_eq!((again.0, &again.1["error"]), (400, &json!("invalid_grant")));
 }

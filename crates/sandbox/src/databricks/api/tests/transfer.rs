@@ -17,12 +17,12 @@ impl Server {
         server
     }
 
-    async fn post(&self, path: &str, body: Value) -> (u16, Value) {
+    async fn post_json(&self, path: &str, body: Value) -> (u16, Value) {
         self.answer(self.request(Method::POST, path).json(&body)).await
     }
 
     async fn begin(&self, overwrite: bool) -> (u16, Value) {
-        self.post(&format!("{CALL}?action=initiate-upload&overwrite={overwrite}"), json!({})).await
+        self.post_json(&format!("{CALL}?action=initiate-upload&overwrite={overwrite}"), json!({})).await
     }
 
     async fn begun(&self) -> String {
@@ -34,14 +34,14 @@ impl Server {
     async fn link(&self, call: &str, field: &str, token: &str, more: Value) -> String {
         let mut body = json!({ "path": FILE, "session_token": token });
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        let (status, answer) = self.post(&format!("/api/2.0/fs/{call}"), body).await;
+        let (status, answer) = self.post_json(&format!("/api/2.0/fs/{call}"), body).await;
         assert_eq!(status, 200, "{answer}");
         answer[field]["url"].as_str().unwrap().to_owned()
     }
 
     async fn part_links(&self, token: &str, start: u64, count: u64) -> Vec<String> {
         let body = json!({ "path": FILE, "session_token": token, "start_part_number": start, "count": count });
-        let (status, answer) = self.post("/api/2.0/fs/create-upload-part-urls", body).await;
+        let (status, answer) = self.post_json("/api/2.0/fs/create-upload-part-urls", body).await;
         assert_eq!(status, 200, "{answer}");
         let links = answer["upload_part_urls"].as_array().unwrap().clone();
         assert!(links.iter().zip(start..).all(|(link, number)| link["part_number"] == number));
@@ -49,7 +49,7 @@ impl Server {
     }
 
     /// Sends to a link, which knows no token.
-    async fn put(&self, link: &str, body: impl Into<reqwest::Body>) -> (u16, String) {
+    async fn send_to(&self, link: &str, body: impl Into<reqwest::Body>) -> (u16, String) {
         let answer = self.client.put(link).body(body).send().await.unwrap();
         let etag = answer.headers().get("etag").map(|etag| etag.to_str().unwrap().to_owned());
         let status = answer.status().as_u16();
@@ -59,7 +59,7 @@ impl Server {
 
     async fn complete(&self, token: &str, parts: Value) -> (u16, Value) {
         let query = format!("?action=complete-upload&upload_type=multipart&session_token={token}");
-        self.post(&format!("{CALL}{query}"), json!({ "parts": parts })).await
+        self.post_json(&format!("{CALL}{query}"), json!({ "parts": parts })).await
     }
 
     async fn stored(&self) -> Option<Bytes> {
@@ -82,7 +82,7 @@ async fn parts_come_in_any_order_and_make_one_file_that_copy_into_reads() {
     for number in [3, 1, 2] {
         let at = (number - 1) * PART;
         let part = content[at..content.len().min(at + PART)].to_vec();
-        let (status, etag) = server.put(&links[number - 1], part).await;
+        let (status, etag) = server.send_to(&links[number - 1], part).await;
         assert!(status == 200 && etag.starts_with('"'), "{status} {etag}");
         parts.push(json!({ "part_number": number, "etag": etag }));
     }
@@ -101,8 +101,8 @@ async fn a_completion_with_wrong_words_makes_no_file_and_can_be_mended() {
     let server = Server::of_volume(Quirks::default()).await;
     let token = server.begun().await;
     let links = server.part_links(&token, 1, 2).await;
-    let first = server.put(&links[0], noise(PART)).await.1;
-    let second = server.put(&links[1], "end").await.1;
+    let first = server.send_to(&links[0], noise(PART)).await.1;
+    let second = server.send_to(&links[1], "end").await.1;
     let part = |number: u64, etag: &str| json!({ "part_number": number, "etag": etag });
     for wrong in [
         json!([]),
@@ -116,7 +116,7 @@ async fn a_completion_with_wrong_words_makes_no_file_and_can_be_mended() {
     }
     // A part that is not the last has at least 5 MiB.
     let small = server.part_links(&token, 3, 1).await;
-    let third = server.put(&small[0], "x").await.1;
+    let third = server.send_to(&small[0], "x").await.1;
     let (status, refusal) = server.complete(&token, json!([part(2, &second), part(3, &third)])).await;
     assert!(status == 400 && refusal["message"].as_str().unwrap().contains("EntityTooSmall"), "{refusal}");
     // Without the quotes, and without the part that was sent in vain.
@@ -149,7 +149,7 @@ async fn links_open_one_thing_by_one_method_until_some_time_and_without_tokens()
         "{text}"
     );
     let fresh = server.part_links(&token, 1, 1).await.remove(0);
-    assert_eq!(server.put(&fresh, "x").await.0, 200);
+    assert_eq!(server.send_to(&fresh, "x").await.0, 200);
 }
 
 #[tokio::test]
@@ -157,7 +157,7 @@ async fn an_upload_can_be_given_up_and_one_into_a_taken_name_is_refused_twice() 
     let server = Server::of_volume(Quirks::default()).await;
     let (_, begun) = server.begin(false).await;
     let token = begun["multipart_upload"]["session_token"].as_str().unwrap().to_owned();
-    let etag = server.put(&server.part_links(&token, 1, 1).await[0], "late").await.1;
+    let etag = server.send_to(&server.part_links(&token, 1, 1).await[0], "late").await.1;
     // Somebody else is faster.
     assert_eq!(server.answer(server.request(Method::PUT, CALL).body("first")).await.0, 204);
     let parts = json!([{ "part_number": 1, "etag": etag }]);
@@ -169,7 +169,7 @@ async fn an_upload_can_be_given_up_and_one_into_a_taken_name_is_refused_twice() 
     assert_eq!(server.stored().await.unwrap(), "first");
     assert_eq!(server.begin(false).await.0, 409);
     let (status, refusal) =
-        server.post("/api/2.0/fs/create-abort-upload-url", json!({ "path": FILE, "session_token": token })).await;
+        server.post_json("/api/2.0/fs/create-abort-upload-url", json!({ "path": FILE, "session_token": token })).await;
     let reason = &refusal["details"][0]["reason"];
     assert_eq!((status, reason), (404, &json!("FILES_API_UPLOAD_SESSION_NOT_FOUND")));
     assert_eq!(std::fs::read_dir(server.folder.path().join("uploads")).unwrap().count(), 0);
@@ -226,7 +226,7 @@ async fn a_link_to_a_file_is_served_as_storage_does_with_ranges_and_marks() {
     assert_eq!(other.status(), 412);
     assert!(other.text().await.unwrap().contains("PreconditionFailed"));
     assert_eq!(server.client.get(link).header("range", "bytes=99-").send().await.unwrap().status(), 416);
-    let (status, missing) = server.post(call, json!({ "path": "/Volumes/main/default/v/none" })).await;
+    let (status, missing) = server.post_json(call, json!({ "path": "/Volumes/main/default/v/none" })).await;
     assert_eq!((status, &missing["details"][0]["reason"]), (404, &json!("FILES_API_RESOURCE_NOT_FOUND")));
     let past = server.request(Method::POST, call).query(&[("path", FILE), ("expire_time", "2001-01-01T00:00:00Z")]);
     assert_eq!(server.refusal(past).await, (400, json!("INVALID_PARAMETER_VALUE")));

@@ -92,6 +92,9 @@ impl Engine {
             Ok(_) if create.if_not_exists => Ok(None),
             Ok(entry) if create.or_replace => Ok(Some(Some(entry))),
             Ok(_) => Err(already_exists("TABLE_OR_VIEW", name)),
+            // A view has the name.
+            Err(error) if error.sqlstate() == "42809" && create.if_not_exists => Ok(None),
+            Err(error) if error.sqlstate() == "42809" => Err(already_exists("TABLE_OR_VIEW", name)),
             Err(_) => Ok(Some(None)),
         }
     }

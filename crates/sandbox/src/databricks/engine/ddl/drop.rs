@@ -20,6 +20,9 @@ impl Engine {
         let name = place.resolve(path)?;
         let dropped = self.0.catalog.change(|listing| {
             let schema = schema_mut(listing, &name.catalog, &name.schema)?;
+            if schema.views.contains_key(&name.name) {
+                return Err(SqlError::expects_table(&name));
+            }
             let entry = schema.tables.remove(&name.name).ok_or_else(|| SqlError::table_not_found(&name))?;
             Ok(vec![entry.folder])
         });
@@ -47,7 +50,7 @@ impl Engine {
         let dropped = self.0.catalog.change(|listing| {
             let entry = schema_mut(listing, &catalog, &schema)?;
             let folders = folders(entry);
-            if !cascade && !(folders.is_empty() && entry.functions.is_empty()) {
+            if !cascade && !(folders.is_empty() && entry.functions.is_empty() && entry.views.is_empty()) {
                 return Err(not_empty("SCHEMA", path));
             }
             if let Some(catalog) = listing.get_mut(&catalog) {

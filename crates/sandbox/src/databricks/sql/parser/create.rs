@@ -18,6 +18,9 @@ impl StatementParser {
         if self.accept(&["FUNCTION"]) {
             return self.create_function(or_replace);
         }
+        if let Some(view) = self.create_view(or_replace)? {
+            return Ok(view);
+        }
         if or_replace {
             return refuse("CREATE OR REPLACE of anything but a table or a function");
         }
@@ -61,7 +64,7 @@ impl StatementParser {
         Ok(Statement::Comment { kind, name, comment })
     }
 
-    fn comment(&mut self) -> Parsed<Option<String>> {
+    pub(super) fn comment(&mut self) -> Parsed<Option<String>> {
         if self.accept(&["COMMENT"]) { self.text().map(Some) } else { Ok(None) }
     }
 
@@ -259,7 +262,8 @@ impl StatementParser {
                 let name = self.path()?;
                 Ok(Statement::DropCatalog { name, if_exists, cascade: self.cascade() })
             }
-            "VIEW" | "CONNECTION" | "SHARE" | "RECIPIENT" | "STREAMING" | "MATERIALIZED" => {
+            "VIEW" => Ok(Statement::DropView { name: self.path()?, if_exists }),
+            "CONNECTION" | "SHARE" | "RECIPIENT" | "STREAMING" | "MATERIALIZED" => {
                 refuse(&format!("DROP {name}"))
             }
             _ => self.inner.expected("TABLE, SCHEMA, CATALOG or VOLUME", kind),
