@@ -55,6 +55,7 @@ pub struct SandboxOptions {
     pub(crate) without: Vec<Quirk>,
     pub(crate) postgres_programs: Option<PathBuf>,
     pub(crate) statement_log: Option<PathBuf>,
+    pub(crate) reset: bool,
 }
 
 impl Default for SandboxOptions {
@@ -78,6 +79,7 @@ impl Default for SandboxOptions {
             without: Vec::new(),
             postgres_programs: None,
             statement_log: None,
+            reset: false,
         }
     }
 }
@@ -88,6 +90,14 @@ impl SandboxOptions {
     #[must_use]
     pub fn with_data_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.data_folder = Some(folder.into());
+        self
+    }
+
+    /// Empties the data folder first: everything that sandboxes have kept in it goes, what others put there stays. A
+    /// folder that no sandbox has made its own is refused, and so is one that is in use. Off by default.
+    #[must_use]
+    pub fn with_reset(mut self, reset: bool) -> Self {
+        self.reset = reset;
         self
     }
 

@@ -1,6 +1,7 @@
 //! The workspace as a server: starts it, tells its address, ends it.
 
 mod app;
+mod exhibit;
 mod links;
 mod sessions;
 mod statements;
@@ -28,7 +29,10 @@ use super::{
     quirks::Quirks,
     statement::{Runner, StatementReport, Statements},
 };
-use crate::faults::{self, Faults};
+use crate::{
+    faults::{self, Faults},
+    status::{self, Board, Exhibit},
+};
 
 /// How often abandoned statements are looked for.
 const SWEEP: Duration = Duration::from_secs(30);
@@ -55,6 +59,8 @@ pub(crate) struct FrontConfig {
     pub(crate) shutdown: CancellationToken,
     /// Where the texts of statements go.
     pub(crate) statement_log: Option<PathBuf>,
+    /// What the page at `/` shows; without it there is none.
+    pub(crate) board: Option<Board>,
 }
 
 impl FrontConfig {
@@ -72,7 +78,13 @@ impl FrontConfig {
             faults: Faults::default(),
             shutdown: CancellationToken::new(),
             statement_log: None,
+            board: None,
         }
+    }
+
+    /// Shows this at `/`.
+    pub(crate) fn with_board(self, board: Board) -> Self {
+        Self { board: Some(board), ..self }
     }
 
     pub(crate) fn with_statement_log(self, statement_log: Option<PathBuf>) -> Self {
@@ -182,6 +194,10 @@ impl Front {
             tokio::net::TcpListener::from_std(config.listener).map_err(unusable("the listener cannot be used"))?;
         drop(guard);
         let router = router(&app, &access);
+        let router = match config.board {
+            Some(board) => router.merge(status::routes(board)),
+            None => router,
+        };
         let serving =
             server.spawn(faults::serve(listener, faults::Front::Databricks, router, config.faults, stop.clone()));
         let sweeping = server.spawn(sweep(Arc::clone(&app.runner.statements), stop.clone()));
@@ -222,6 +238,11 @@ impl Front {
         });
         made.map_err(|error| Error::new(ErrorKind::Internal, "cannot make the staging volume").with_source(error))?;
         Ok(format!("/Volumes/{MAIN}/{DEFAULT}/{name}"))
+    }
+
+    /// What the status page shows of it.
+    pub(crate) fn exhibit(&self) -> Arc<dyn Exhibit> {
+        Arc::new(exhibit::Window(Arc::clone(&self.app)))
     }
 
     /// Every statement that was submitted, oldest first.

@@ -20,6 +20,7 @@ use twinhouse_core::{Error, ErrorKind, Report as Chain, Result, Secret};
 use super::{
     access::Grant,
     catalog,
+    exhibit::Window,
     logins::Logins,
     membership::Lent,
     record::{QueryRecord, Record},
@@ -35,6 +36,7 @@ use super::{
 use crate::{
     faults::{Faults, FaultyStream, Switch},
     postgres::PostgresAddress,
+    status::Exhibit,
 };
 
 /// The engine takes a cancel request at once, or not at all.
@@ -151,6 +153,11 @@ impl Front {
         if let Some(accepting) = self.accepting.lock().await.take() {
             let _ = accepting.await;
         }
+    }
+
+    /// What the status page shows of it.
+    pub(crate) fn exhibit(&self) -> Arc<dyn Exhibit> {
+        Arc::new(Window(Arc::clone(&self.shared)))
     }
 
     /// The queries that run now.

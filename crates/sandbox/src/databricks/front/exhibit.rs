@@ -1,0 +1,39 @@
+//! The workspace behind glass: what the status page shows of it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::app::App;
+use crate::status::{Exhibit, Shown, State};
+
+#[derive(Debug)]
+pub(super) struct Window(pub(super) Arc<App>);
+
+#[async_trait]
+impl Exhibit for Window {
+    async fn tables(&self) -> Vec<(String, &'static str)> {
+        self.0.runner.engine.catalog().read(|listing| {
+            let mut found = Vec::new();
+            for (catalog, entry) in listing {
+                for (schema, entry) in &entry.schemas {
+                    let tables = entry.tables.keys().map(|name| (name, "Delta table"));
+                    let volumes = entry.volumes.keys().map(|name| (name, "volume"));
+                    found.extend(tables.chain(volumes).map(|(name, kind)| (format!("{catalog}.{schema}.{name}"), kind)));
+                }
+            }
+            found
+        })
+    }
+
+    fn statements(&self) -> Vec<Shown> {
+        let shown = self.0.runner.statements.reports().into_iter().rev().map(|report| Shown {
+            sql: report.sql,
+            state: State::of(report.state),
+            word: report.state.to_owned(),
+            began: report.submitted,
+            ended: report.ended,
+        });
+        shown.collect()
+    }
+}
