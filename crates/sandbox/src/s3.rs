@@ -16,7 +16,7 @@ use http::StatusCode;
 use s3s::{
     S3Result,
     access::{S3Access, S3AccessContext},
-    auth::SimpleAuth,
+    auth::{S3Auth, SecretKey, SimpleAuth},
     path::S3Path,
     s3_error,
     service::S3ServiceBuilder,
@@ -39,7 +39,7 @@ pub(crate) fn router(root: &Path, store: &S3Store) -> Result<Router> {
     fs::create_dir_all(root.join(&store.bucket)).map_err(failed)?;
     let files = Arc::new(Files::open_store(root).map_err(failed)?);
     let mut service = S3ServiceBuilder::new(Store(Arc::clone(&files)));
-    service.set_auth(SimpleAuth::from_single(store.access_key.clone(), store.secret_key.expose()));
+    service.set_auth(Keys(SimpleAuth::from_single(store.access_key.clone(), store.secret_key.expose())));
     service.set_access(Gate(files));
     let service = service.build();
     Ok(Router::new().fallback(async move |request: Request| {
@@ -51,6 +51,18 @@ pub(crate) fn router(root: &Path, store: &S3Store) -> Result<Router> {
             }
         }
     }))
+}
+
+/// The one key; whoever comes with another hears it in the service's words.
+struct Keys(SimpleAuth);
+
+#[async_trait]
+impl S3Auth for Keys {
+    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        self.0.get_secret_key(access_key).await.map_err(|_| {
+            s3_error!(InvalidAccessKeyId, "The AWS Access Key Id you provided does not exist in our records.")
+        })
+    }
 }
 
 /// Lets signed requests in, for buckets that exist and keys that a file can have.

@@ -142,7 +142,7 @@ fn changed(name: &str, value: Option<&str>) -> Option<Change> {
 }
 
 fn show(s: &Lexed<'_>, edits: &mut Edits) -> Result<(), Report> {
-    if s.is(1, "all") || s.is(1, "time") || s.after_name(1) > 2 {
+    if s.is(1, "all") || s.is(1, "time") || s.after_name(1) > 2 || s.are(1, &["transaction", "isolation", "level"]) {
         return Ok(());
     }
     if s.len() > 2 || s.is_any(1, &["databases", "schemas", "tables", "columns", "grants", "procedures", "functions"]) {
