@@ -17,7 +17,8 @@ const EXTENDED: &[(&str, &[&str])] = &[
     ("pg_attrdef", &["adsrc"]),
     ("pg_proc", &["proisagg"]),
 ];
-/// How the columns of the catalog's tables begin: a column goes before a name of the same text that SELECT gave.
+/// How the columns of the catalog's tables begin, and the tables' names: a column goes before a name of the same text
+/// that SELECT gave.
 const COLUMNS: &[(&str, &str)] = &[
     ("rel", "pg_class"),
     ("att", "pg_attribute"),
@@ -27,6 +28,33 @@ const COLUMNS: &[(&str, &str)] = &[
     ("ind", "pg_index"),
     ("con", "pg_constraint"),
     ("dat", "pg_database"),
+    ("table_catalog", "svv_columns"),
+    ("table_schema", "svv_columns"),
+    ("table_name", "svv_columns"),
+    ("column_", "svv_columns"),
+    ("ordinal_", "svv_columns"),
+    ("is_nullable", "svv_columns"),
+    ("data_type", "svv_columns"),
+    ("character_", "svv_columns"),
+    ("numeric_", "svv_columns"),
+    ("domain_name", "svv_columns"),
+    ("remarks", "svv_columns"),
+    ("table_catalog", "svv_tables"),
+    ("table_schema", "svv_tables"),
+    ("table_name", "svv_tables"),
+    ("table_type", "svv_tables"),
+    ("remarks", "svv_tables"),
+    ("database_name", "svv_all_"),
+    ("schema_", "svv_all_"),
+    ("table_name", "svv_all_"),
+    ("table_type", "svv_all_"),
+    ("column_", "svv_all_"),
+    ("ordinal_", "svv_all_"),
+    ("is_nullable", "svv_all_"),
+    ("data_type", "svv_all_"),
+    ("character_", "svv_all_"),
+    ("numeric_", "svv_all_"),
+    ("remarks", "svv_all_"),
 ];
 
 /// What may follow an item of FROM that has no name.
@@ -153,22 +181,24 @@ fn truth(s: &Lexed<'_>, i: usize, edits: &mut Edits) {
     }
 }
 
-/// A table of the catalog in FROM.
+/// A table of the catalog in FROM, and where it qualifies a column by its whole name.
 fn table(s: &Lexed<'_>, i: usize, edits: &mut Edits) {
-    if !s.is_name(i) || s.is_sign(i + 1, '.') || s.is_sign(i + 1, '(') {
+    if !s.is_name(i) || s.is_sign(i + 1, '(') {
         return;
     }
     let qualified = i >= 2 && s.is_sign(i - 1, '.') && s.name(i - 2) == "pg_catalog";
     let first = if qualified { i - 2 } else { i };
     let in_from = first > 0 && (s.is_any(first - 1, &["from", "join"]) || s.is_sign(first - 1, ','));
-    if !in_from {
+    let of_column = s.is_sign(i + 1, '.');
+    if if of_column { !qualified } else { !in_from } {
         return;
     }
     let name = s.name(i);
     let extended = || EXTENDED.iter().find(|(table, _)| *table == name);
     let names_one = |columns: &[&str]| (0..s.len()).any(|k| columns.iter().any(|column| s.name(k) == *column));
     if ALWAYS.contains(&name.as_str()) || extended().is_some_and(|(_, columns)| names_one(columns)) {
-        edits.replace(s.span(&(first..i + 1)), format!("twinhouse.{name}"));
+        let named = if of_column { name } else { format!("twinhouse.{name}") };
+        edits.replace(s.span(&(first..i + 1)), named);
     }
 }
 
@@ -213,7 +243,7 @@ fn aliases(s: &Lexed<'_>, select: usize, edits: &mut Edits) {
             let name = s.name(item_end - 1);
             let same = meant.len() == 1 && s.name(start) == name;
             let is_column = |(begin, table): &(&str, &str)| {
-                name.starts_with(begin) && (from..condition.unwrap_or(end)).any(|i| s.name(i) == *table)
+                name.starts_with(begin) && (from..condition.unwrap_or(end)).any(|i| s.name(i).starts_with(table))
             };
             if !same && name != "oid" && !COLUMNS.iter().any(is_column) {
                 names.insert(name, inner.clone().apply(s.text, s.span(&meant)).0);
@@ -295,6 +325,10 @@ mod tests {
                 "select pg_attribute.attnum from twinhouse.pg_attribute where attisdistkey",
             ),
             ("select c.relname from pg_class c", "select c.relname from pg_class c"),
+            (
+                "select pg_catalog.pg_namespace.oid from pg_catalog.pg_namespace, pg_catalog.pg_class",
+                "select pg_namespace.oid from twinhouse.pg_namespace, pg_catalog.pg_class",
+            ),
             ("select 'pg_namespace'::regclass", "select 'pg_namespace'::regclass"),
         ] {
             assert_eq!(rewritten(sql), expected);
