@@ -12,6 +12,7 @@ mod postgres;
 mod redshift;
 mod s3;
 mod sandbox;
+mod statement_log;
 mod status;
 #[cfg(test)]
 mod testing;
