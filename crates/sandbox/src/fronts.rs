@@ -56,6 +56,7 @@ impl Databricks {
             .with_faults(ground.faults.clone())
             .with_shutdown(ground.stop.clone())
             .with_statement_log(ground.options.statement_log.clone())
+            .with_python(ground.options.python.clone())
             .with_board(ground.board.clone());
         if let Some((id, secret)) = &ground.options.client {
             config = config.with_client(id, secret.clone());
@@ -71,6 +72,7 @@ impl Databricks {
             client_secret,
         };
         ground.board.show_databricks(access.clone(), front.exhibit());
+        ground.board.show_runs(front.runs());
         Ok(Self { access, front })
     }
 
@@ -172,6 +174,7 @@ impl Redshift {
                 secret_access_key: ground.s3.secret_key.clone(),
             },
             faults: ground.faults.clone(),
+            statement_log: ground.options.statement_log.clone(),
             shutdown: ground.stop.clone(),
         };
         let front = redshift::Front::start(config).await?;

@@ -55,6 +55,7 @@ pub struct SandboxOptions {
     pub(crate) without: Vec<Quirk>,
     pub(crate) postgres_programs: Option<PathBuf>,
     pub(crate) statement_log: Option<PathBuf>,
+    pub(crate) python: Option<PathBuf>,
     pub(crate) reset: bool,
 }
 
@@ -79,6 +80,7 @@ impl Default for SandboxOptions {
             without: Vec::new(),
             postgres_programs: None,
             statement_log: None,
+            python: None,
             reset: false,
         }
     }
@@ -201,11 +203,19 @@ impl SandboxOptions {
         self
     }
 
-    /// Appends the text of every statement that the workspace is given to a file, a JSON string in each line. Values
-    /// that are bound are not in it.
+    /// Appends the text of every statement that the workspace and the cluster are given to a file, a JSON string in each
+    /// line. Values that are bound are not in it.
     #[must_use]
     pub fn with_statement_log(mut self, file: impl Into<PathBuf>) -> Self {
         self.statement_log = Some(file.into());
+        self
+    }
+
+    /// The Python that runs the workspace's tasks, instead of `python3`; 3.8 or later. It is looked for when the first
+    /// such task runs.
+    #[must_use]
+    pub fn with_python(mut self, program: impl Into<PathBuf>) -> Self {
+        self.python = Some(program.into());
         self
     }
 

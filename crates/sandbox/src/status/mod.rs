@@ -14,7 +14,7 @@ mod tests;
 
 pub use self::snippets::Snippet;
 pub(crate) use self::{
-    board::{Board, Exhibit, Shown, State},
+    board::{Board, Exhibit, Run, Runs, Shown, State},
     journal::{Line, statement},
     routes::routes,
     snippets::{Contact, snippets},

@@ -1,11 +1,14 @@
 //! The workspace behind glass: what the status page shows of it.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use async_trait::async_trait;
 
 use super::app::App;
-use crate::status::{Exhibit, Shown, State};
+use crate::status::{Exhibit, Run, Runs, Shown, State};
 
 #[derive(Debug)]
 pub(super) struct Window(pub(super) Arc<App>);
@@ -35,5 +38,25 @@ impl Exhibit for Window {
             ended: report.ended,
         });
         shown.collect()
+    }
+}
+
+impl Runs for Window {
+    fn runs(&self) -> Vec<Run> {
+        let time = |ms| UNIX_EPOCH + Duration::from_millis(ms);
+        self.0.jobs.store().scan(|run| {
+            let word = match run.phase.ending() {
+                Some(ending) => ending.outcome.name(),
+                None => run.phase.life_cycle(true),
+            };
+            Some(Run {
+                id: run.id.to_string(),
+                name: run.name.clone(),
+                state: State::of(word),
+                word: word.to_owned(),
+                began: time(run.start_time),
+                ended: run.end_time.map(time),
+            })
+        })
     }
 }
