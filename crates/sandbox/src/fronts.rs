@@ -18,6 +18,7 @@ use crate::{
     postgres::{Postgres, PostgresOptions},
     redshift::{self, FileStorage, Grant},
     sandbox::new_secret,
+    status::Board,
     tls::Tls,
 };
 
@@ -33,6 +34,7 @@ pub(crate) struct Ground<'a> {
     pub(crate) tls: &'a Tls,
     pub(crate) s3: &'a S3Store,
     pub(crate) faults: &'a Faults,
+    pub(crate) board: &'a Board,
     pub(crate) stop: &'a CancellationToken,
 }
 
@@ -53,7 +55,9 @@ impl Databricks {
             .with_quirks(quirks(ground.options))
             .with_faults(ground.faults.clone())
             .with_shutdown(ground.stop.clone())
-            .with_statement_log(ground.options.statement_log.clone());
+            .with_statement_log(ground.options.statement_log.clone())
+            .with_python(ground.options.python.clone())
+            .with_board(ground.board.clone());
         if let Some((id, secret)) = &ground.options.client {
             config = config.with_client(id, secret.clone());
         }
@@ -67,6 +71,8 @@ impl Databricks {
             client_id,
             client_secret,
         };
+        ground.board.show_databricks(access.clone(), front.exhibit());
+        ground.board.show_runs(front.runs());
         Ok(Self { access, front })
     }
 
@@ -124,6 +130,7 @@ pub(crate) fn start_aws(
         door,
         credential_lifetime: ground.options.credential_lifetime,
     });
+    ground.board.show_aws(endpoint.clone());
     tokio::spawn(faults::serve(listener, faults::Front::Aws, router, ground.faults.clone(), ground.stop.clone()));
     Ok(AwsAccess {
         endpoint,
@@ -167,6 +174,7 @@ impl Redshift {
                 secret_access_key: ground.s3.secret_key.clone(),
             },
             faults: ground.faults.clone(),
+            statement_log: ground.options.statement_log.clone(),
             shutdown: ground.stop.clone(),
         };
         let front = redshift::Front::start(config).await?;
@@ -179,7 +187,9 @@ impl Redshift {
             ca_file: ground.tls.ca_file.clone(),
             url: Secret::new(""),
         };
-        Ok(Self { access: access.with_url(&ground.s3.staging()), front, postgres })
+        let access = access.with_url(&ground.s3.staging());
+        ground.board.show_redshift(access.clone(), front.exhibit());
+        Ok(Self { access, front, postgres })
     }
 
     /// Whether a query whose text contains `marker` runs.

@@ -9,15 +9,19 @@
 //! Refusals are [`ApiError`]s; what is not served is [`ApiError::not_implemented`].
 
 pub(crate) mod files;
+pub(crate) mod jobs;
 pub(crate) mod login;
 pub(crate) mod reply;
 pub(crate) mod unity;
 pub(crate) mod warehouses;
+pub(crate) mod workspace;
 
 mod directories;
+mod jobs_runs;
 mod page;
 mod range;
 mod tables;
+mod workspace_form;
 
 #[cfg(test)]
 mod tests;

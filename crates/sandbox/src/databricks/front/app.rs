@@ -14,9 +14,10 @@ use http::HeaderValue;
 use super::{links, sessions, sessions::Sessions, statements};
 use crate::databricks::{
     api::{
-        Access, ApiError, WORKSPACE_HEADER, WORKSPACE_ID, Warehouses, files, login, require_bearer, unity, warehouses,
-        with_request_ids,
+        Access, ApiError, WORKSPACE_HEADER, WORKSPACE_ID, Warehouses, files, jobs, login, require_bearer, unity, warehouses,
+        with_request_ids, workspace,
     },
+    jobs::Jobs,
     quirks::Quirks,
     statement::Runner,
 };
@@ -30,6 +31,7 @@ pub(super) struct App {
     pub(super) signer: links::Signer,
     pub(super) sessions: Sessions,
     pub(super) warehouses: Warehouses,
+    pub(super) jobs: Jobs,
     /// Where the texts of statements go.
     pub(super) statement_log: Option<PathBuf>,
 }
@@ -53,6 +55,8 @@ pub(super) fn router(app: &Arc<App>, access: &Access) -> Router {
         .merge(unity::routes(engine.clone(), app.quirks.empty_pages))
         .merge(files::routes(engine.clone()))
         .merge(warehouses::routes(app.warehouses.clone()))
+        .merge(jobs::routes(app.jobs.clone()))
+        .merge(workspace::routes(app.jobs.workspace.clone()))
         .fallback(refuse)
         .method_not_allowed_fallback(refuse);
     let open = login::routes(access.clone());

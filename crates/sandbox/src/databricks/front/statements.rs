@@ -1,6 +1,6 @@
 //! `/api/2.0/sql/statements`
 
-use std::{fs::OpenOptions, io::Write as _, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -11,11 +11,14 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::app::{App, Shared};
-use crate::databricks::{
-    api::{ApiError, ApiResult, body_of},
-    engine::{Place, Request},
-    sql::{Parameter, Parameters},
-    statement::{Answer, Body, Disposition, Entry, Format, Shape, State as Phase, Submission},
+use crate::{
+    databricks::{
+        api::{ApiError, ApiResult, body_of},
+        engine::{Place, Request},
+        sql::{Parameter, Parameters},
+        statement::{Answer, Body, Disposition, Entry, Format, Shape, State as Phase, Submission},
+    },
+    statement_log,
 };
 
 /// The longest statement.
@@ -64,7 +67,7 @@ pub(super) async fn submit(State(app): Shared, body: Bytes) -> ApiResult<Json<Va
     }
     let place = place(&app, &submit)?;
     if let Some(file) = &app.statement_log {
-        note(file, &sql);
+        statement_log::note(file, &sql);
     }
     let (sessions, session) = (app.sessions.clone(), submit.session_id);
     let submission = Submission {
@@ -92,15 +95,6 @@ async fn settle(entry: &Entry, wait: Duration, cancel: bool) -> Phase {
 }
 
 /// The one warehouse, or a refusal.
-/// Appends a text to the log of statements.
-fn note(file: &std::path::Path, sql: &str) {
-    let line = format!("{}\n", Value::String(sql.to_owned()));
-    let open = OpenOptions::new().create(true).append(true).open(file);
-    if let Err(error) = open.and_then(|mut open| open.write_all(line.as_bytes())) {
-        tracing::warn!(%error, "a statement is not in the log");
-    }
-}
-
 pub(super) fn check_warehouse(app: &App, id: Option<&str>) -> ApiResult<()> {
     match id {
         None | Some("") => Err(ApiError::invalid("The warehouse_id field is required.")),

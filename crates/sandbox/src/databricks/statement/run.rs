@@ -1,6 +1,6 @@
 //! Runs statements on a runtime of their own, where a cross join cannot starve the server.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures::TryStreamExt;
 use tokio::runtime::Handle;
@@ -10,10 +10,13 @@ use super::{
     registry::{Entry, State, Statements},
     spool::{Shape, Spool},
 };
-use crate::databricks::{
-    engine::{Effect, Engine, Outcome, Request},
-    error::{SqlError, SqlResult},
-    quirks::Quirks,
+use crate::{
+    databricks::{
+        engine::{Effect, Engine, Outcome, Request},
+        error::{SqlError, SqlResult},
+        quirks::Quirks,
+    },
+    faults::{FaultKind, struck},
 };
 
 /// A statement that is about to run.
@@ -37,7 +40,17 @@ impl Runner {
     /// Starts a statement and answers at once.
     pub(crate) fn submit(&self, submission: Submission) -> Arc<Entry> {
         let entry = self.statements.begin(submission.request.sql.clone(), submission.shape);
+        let start = match struck() {
+            Some(FaultKind::WarehouseStarting { pause }) => pause,
+            _ => Duration::ZERO,
+        };
         let work = run(self.engine.clone(), submission, Arc::clone(&self.quirks), Arc::clone(&entry));
+        let work = async move {
+            if !start.is_zero() {
+                tokio::time::sleep(start).await;
+            }
+            work.await
+        };
         let task = self.runtime.spawn(work);
         entry.attach(task.abort_handle());
         let ended = Arc::clone(&entry);
