@@ -1,4 +1,6 @@
-"""Parses the SQL that the crates made by a parser of others: sqlfluff, in its dialect for Databricks.
+"""Parses the SQL that the crates made by a parser of others: sqlfluff, in its dialects for Databricks and Redshift.
+
+    statements.py <statements> [databricks | redshift]
 
 The input has a JSON string in each line. Statements that a test wrote by hand are marked and passed over; of those that
 differ only in names and values the shortest is parsed.
@@ -16,6 +18,7 @@ BY_HAND = "/* by hand */"
 def shape(sql):
     """The statement without its names and values."""
     sql = re.sub(r"`(?:[^`]|``)*`", "`n`", sql)
+    sql = re.sub(r'"(?:[^"]|"")*"', '"n"', sql)
     sql = re.sub(r"r?'(?:\\.|[^'\\])*'", "''", sql, flags=re.DOTALL)
     sql = re.sub(r"\b(main|default|\w+_[0-9a-f]{32})\b", "n", sql)
     sql = re.sub(r"\b\d[\d.]*(?:[eE][+-]?\d+)?[A-Za-z]*\b", "0", sql)
@@ -28,7 +31,7 @@ def shape(sql):
 
 
 # What the parser itself cannot read: a pattern of the statement, why.
-GAPS = [
+DATABRICKS_GAPS = [
     (r"^COPY INTO ", "it has no COPY INTO"),
     (r"^MERGE WITH SCHEMA EVOLUTION ", "it has no WITH SCHEMA EVOLUTION"),
     (r"^INSERT INTO \S+ BY NAME REPLACE WHERE ", "it has REPLACE WHERE, but not after BY NAME"),
@@ -43,8 +46,13 @@ GAPS = [
     (r" VOID\)", "it has no VOID"),
 ]
 
+REDSHIFT_GAPS = []
 
-def main(path, gaps):
+GAPS = {"databricks": DATABRICKS_GAPS, "redshift": REDSHIFT_GAPS}
+
+
+def main(path, dialect="databricks"):
+    gaps = GAPS[dialect]
     shortest, count = {}, 0
     with open(path, encoding="utf-8") as file:
         for line in file:
@@ -55,7 +63,7 @@ def main(path, gaps):
             key = shape(sql)
             if key not in shortest or len(sql) < len(shortest[key]):
                 shortest[key] = sql
-    linter = Linter(config=FluffConfig(overrides={"dialect": "databricks", "large_file_skip_byte_limit": 0}))
+    linter = Linter(config=FluffConfig(overrides={"dialect": dialect, "large_file_skip_byte_limit": 0}))
     good, known, failures = 0, {}, []
     for sql in shortest.values():
         problems = linter.parse_string(sql).violations
@@ -67,7 +75,7 @@ def main(path, gaps):
             known[reason] = known.get(reason, 0) + 1
         else:
             failures.append((problems[0].desc().splitlines()[0], sql))
-    print(f"{count} statements in {len(shortest)} shapes; {good} parse")
+    print(f"{dialect}: {count} statements in {len(shortest)} shapes; {good} parse")
     for reason, times in known.items():
         print(f"known gap of the parser, {times} shapes: {reason}")
     for problem, sql in failures:
@@ -76,4 +84,4 @@ def main(path, gaps):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], GAPS))
+    sys.exit(main(*sys.argv[1:]))

@@ -50,6 +50,21 @@ pub(crate) struct SandboxOptions {
     /// Port of S3; 0 takes a free one
     #[arg(long, default_value_t = 0)]
     pub(crate) port_s3: u16,
+    /// Port of AWS around the cluster: the Data API, credentials, secrets; 0 takes a free one
+    #[arg(long, default_value_t = 0)]
+    pub(crate) port_aws: u16,
+    /// Load these tables into both warehouses, once for each data folder: tpch:SCALE, for example tpch:0.01
+    #[arg(long, value_name = "WHAT", value_parser = seed)]
+    pub(crate) seed: Option<Seed>,
+    /// Make calls fail as FILE says, from when everything is ready
+    #[arg(long, value_name = "FILE")]
+    pub(crate) fault: Option<PathBuf>,
+    /// Empty the folder of --data first; only one that is a sandbox's, and that no other sandbox uses
+    #[arg(long, requires = "data")]
+    pub(crate) reset: bool,
+    /// Show every request and statement on standard error, without secrets
+    #[arg(long)]
+    pub(crate) log: bool,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -76,6 +91,13 @@ pub(crate) struct QueryOptions {
     pub(crate) sql: String,
 }
 
+/// Tables that can be made here.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Seed {
+    /// The scale factor of TPC-H.
+    pub(crate) scale: f64,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// Aligned columns, for reading
@@ -94,6 +116,14 @@ fn param(text: &str) -> Result<(String, String)> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err(Error::new(ErrorKind::InvalidInput, "write a parameter as NAME=VALUE")),
+    }
+}
+
+fn seed(text: &str) -> Result<Seed> {
+    let scale = text.strip_prefix("tpch:").and_then(|scale| scale.parse::<f64>().ok());
+    match scale {
+        Some(scale) if scale > 0.0 && scale <= 100.0 => Ok(Seed { scale }),
+        _ => Err(Error::new(ErrorKind::InvalidInput, "write tpch:SCALE with a scale above 0 and at most 100")),
     }
 }
 
@@ -121,6 +151,17 @@ mod tests {
         let Command::Query(options) = Args::try_parse_from(line).unwrap().command else { panic!("not a query") };
         assert_eq!(options.params, [("a".to_owned(), "b=c".to_owned())]);
         assert_eq!(options.timeout, Some(Duration::from_millis(1500)));
+    }
+
+    #[test]
+    fn a_sandbox_is_seeded_by_scale_and_reset_only_by_name() {
+        let line = ["twinhouse", "sandbox", "--seed", "tpch:0.01", "--data", "d", "--reset"];
+        let Command::Sandbox(options) = Args::try_parse_from(line).unwrap().command else { panic!("not a sandbox") };
+        assert_eq!((options.seed, options.reset), (Some(Seed { scale: 0.01 }), true));
+        for bad in [vec!["--reset"], vec!["--seed", "tpch:0"], vec!["--seed", "tpch:NaN"], vec!["--seed", "tpcds:1"]] {
+            let line = ["twinhouse", "sandbox"].into_iter().chain(bad.clone());
+            assert!(Args::try_parse_from(line).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

@@ -18,10 +18,13 @@ use crate::args::{Args, Command};
 async fn main() -> ExitCode {
     let args = Args::parse();
     // Quiet unless asked: what a person reads here is the command's own output. `TWINHOUSE_LOG=debug` shows the rest.
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_from_env("TWINHOUSE_LOG").unwrap_or_else(|_| EnvFilter::new("error")))
-        .with_writer(std::io::stderr)
-        .init();
+    let mut filter = EnvFilter::try_from_env("TWINHOUSE_LOG").unwrap_or_else(|_| EnvFilter::new("error"));
+    if matches!(&args.command, Command::Sandbox(options) if options.log)
+        && let Ok(directive) = "twinhouse_sandbox::log=info".parse()
+    {
+        filter = filter.add_directive(directive);
+    }
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let outcome = match args.command {
         Command::Demo(options) => demo::run(options).await,
         Command::Sandbox(options) => sandbox::run(options).await,

@@ -195,10 +195,28 @@ pub(crate) fn staging(cause: object_store::Error) -> Error {
         E::NotSupported { .. } | E::NotImplemented { .. } => {
             (ErrorKind::Unsupported, "the staging place does not do this", PERMANENT)
         }
+        // S3 says 400 to a token that is over or forged: the store sees no more in it than an answer that is not right.
+        E::Generic { source, .. } if is_bad_token(source.as_ref()) => {
+            (ErrorKind::Unauthenticated, "the staging place does not know us", PERMANENT)
+        }
         // Whole objects: a second try writes the same.
         _ => (ErrorKind::Unavailable, "the staging place did not take or give an object", UNKNOWN),
     };
     Error::new(kind, message).with_fault(fault).with_source(cause)
+}
+
+/// True for S3's refusal of a session token. Its code is only in the text of the answer.
+fn is_bad_token(cause: &(dyn std::error::Error + 'static)) -> bool {
+    const CODES: [&str; 3] = ["InvalidToken", "ExpiredToken", "TokenRefreshRequired"];
+    let mut link = Some(cause);
+    while let Some(error) = link {
+        let text = error.to_string();
+        if CODES.iter().any(|code| text.contains(&format!("<Code>{code}</Code>"))) {
+            return true;
+        }
+        link = error.source();
+    }
+    false
 }
 
 pub(crate) fn closed() -> Error {
@@ -217,6 +235,19 @@ mod tests {
             detail: detail.to_owned(),
             ..ServerMessage::default()
         }
+    }
+
+    #[test]
+    fn a_session_token_that_is_over_is_not_worth_a_second_try() {
+        let answer = |code: &str| object_store::Error::Generic {
+            store: "S3",
+            source: format!("status 400 Bad Request: <Error><Code>{code}</Code><Message>m</Message></Error>").into(),
+        };
+        for code in ["InvalidToken", "ExpiredToken", "TokenRefreshRequired"] {
+            let error = staging(answer(code));
+            assert_eq!((error.kind(), error.fault()), (ErrorKind::Unauthenticated, PERMANENT), "{code}");
+        }
+        assert_eq!(staging(answer("RequestTimeout")).kind(), ErrorKind::Unavailable);
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub(crate) fn variables(
         ("AWS_ACCESS_KEY_ID", plain(&s3.access_key)),
         ("AWS_SECRET_ACCESS_KEY", s3.secret_key.clone()),
         ("AWS_REGION", plain(&s3.region)),
+        // boto3 and the command line know only this one.
+        ("AWS_DEFAULT_REGION", plain(&s3.region)),
         ("TWINHOUSE_STAGING_S3", Secret::new(s3.staging())),
         ("TWINHOUSE_SANDBOX_CA", Secret::new(ca_file.to_string_lossy().into_owned())),
     ]

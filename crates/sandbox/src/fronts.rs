@@ -19,6 +19,7 @@ use crate::{
     redshift::{self, FileStorage, Grant},
     s3::SessionKeys,
     sandbox::new_secret,
+    status::Board,
     tls::Tls,
 };
 
@@ -35,6 +36,7 @@ pub(crate) struct Ground<'a> {
     pub(crate) s3: &'a S3Store,
     pub(crate) sessions: &'a SessionKeys,
     pub(crate) faults: &'a Faults,
+    pub(crate) board: &'a Board,
     pub(crate) stop: &'a CancellationToken,
 }
 
@@ -56,7 +58,9 @@ impl Databricks {
             .with_storage(ground.sessions.clone())
             .with_faults(ground.faults.clone())
             .with_shutdown(ground.stop.clone())
-            .with_statement_log(ground.options.statement_log.clone());
+            .with_statement_log(ground.options.statement_log.clone())
+            .with_python(ground.options.python.clone())
+            .with_board(ground.board.clone());
         let door = std::net::TcpListener::bind(("127.0.0.1", 0)).map_err(|error| {
             Error::new(ErrorKind::Config, "cannot listen for TLS on this machine").with_source(error)
         })?;
@@ -76,6 +80,8 @@ impl Databricks {
             client_id,
             client_secret,
         };
+        ground.board.show_databricks(access.clone(), front.exhibit());
+        ground.board.show_runs(front.runs());
         Ok(Self { access, front })
     }
 
@@ -137,6 +143,7 @@ pub(crate) fn start_aws(
         door,
         credential_lifetime: ground.options.credential_lifetime,
     });
+    ground.board.show_aws(endpoint.clone());
     tokio::spawn(faults::serve(listener, faults::Front::Aws, router, ground.faults.clone(), ground.stop.clone()));
     Ok(AwsAccess {
         endpoint,
@@ -180,6 +187,7 @@ impl Redshift {
                 secret_access_key: ground.s3.secret_key.clone(),
             },
             faults: ground.faults.clone(),
+            statement_log: ground.options.statement_log.clone(),
             shutdown: ground.stop.clone(),
         };
         let front = redshift::Front::start(config).await?;
@@ -192,7 +200,9 @@ impl Redshift {
             ca_file: ground.tls.ca_file.clone(),
             url: Secret::new(""),
         };
-        Ok(Self { access: access.with_url(&ground.s3.staging()), front, postgres })
+        let access = access.with_url(&ground.s3.staging());
+        ground.board.show_redshift(access.clone(), front.exhibit());
+        Ok(Self { access, front, postgres })
     }
 
     /// Whether a query whose text contains `marker` runs.

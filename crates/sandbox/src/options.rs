@@ -57,6 +57,8 @@ pub struct SandboxOptions {
     pub(crate) without: Vec<Quirk>,
     pub(crate) postgres_programs: Option<PathBuf>,
     pub(crate) statement_log: Option<PathBuf>,
+    pub(crate) python: Option<PathBuf>,
+    pub(crate) reset: bool,
 }
 
 impl Default for SandboxOptions {
@@ -82,6 +84,8 @@ impl Default for SandboxOptions {
             without: Vec::new(),
             postgres_programs: None,
             statement_log: None,
+            python: None,
+            reset: false,
         }
     }
 }
@@ -92,6 +96,14 @@ impl SandboxOptions {
     #[must_use]
     pub fn with_data_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.data_folder = Some(folder.into());
+        self
+    }
+
+    /// Empties the data folder first: everything that sandboxes have kept in it goes, what others put there stays. A
+    /// folder that no sandbox has made its own is refused, and so is one that is in use. Off by default.
+    #[must_use]
+    pub fn with_reset(mut self, reset: bool) -> Self {
+        self.reset = reset;
         self
     }
 
@@ -211,11 +223,19 @@ impl SandboxOptions {
         self
     }
 
-    /// Appends the text of every statement that the workspace is given to a file, a JSON string in each line. Values
-    /// that are bound are not in it.
+    /// Appends the text of every statement that the workspace and the cluster are given to a file, a JSON string in each
+    /// line. Values that are bound are not in it.
     #[must_use]
     pub fn with_statement_log(mut self, file: impl Into<PathBuf>) -> Self {
         self.statement_log = Some(file.into());
+        self
+    }
+
+    /// The Python that runs the workspace's tasks, instead of `python3`; 3.8 or later. It is looked for when the first
+    /// such task runs.
+    #[must_use]
+    pub fn with_python(mut self, program: impl Into<PathBuf>) -> Self {
+        self.python = Some(program.into());
         self
     }
 

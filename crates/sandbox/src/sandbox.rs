@@ -18,6 +18,7 @@ use crate::{
     lifecycle::{DataFolder, Home, Janitor, private_folder, public_folder, watch},
     options::SandboxOptions,
     s3,
+    status::{Board, Contact, Snippet, snippets},
     tls::Tls,
 };
 
@@ -51,6 +52,7 @@ struct Inner {
     s3: S3Store,
     sessions: s3::SessionKeys,
     faults: Faults,
+    board: Board,
     stop: CancellationToken,
     databricks: OnceCell<Databricks>,
     redshift: OnceCell<Redshift>,
@@ -211,6 +213,28 @@ impl Sandbox {
         Ok(environment::variables(databricks, redshift, aws, self.s3(), self.ca_file()))
     }
 
+    /// How to connect from Rust, Python and psql, ready to be copied; what does not run yet is started. The lines hold
+    /// the sandbox's own token and password.
+    ///
+    /// # Errors
+    ///
+    /// As [`databricks`](Self::databricks) and [`redshift`](Self::redshift).
+    pub async fn snippets(&self) -> Result<Vec<Snippet>> {
+        let (databricks, redshift) = (self.databricks().await?, Some(self.redshift().await?));
+        Ok(snippets(&Contact { databricks, redshift }, true))
+    }
+
+    /// The address of the status page, with a word in it that shows the page's secrets to whoever opens it first. Once
+    /// that is done, the plain address.
+    ///
+    /// # Errors
+    ///
+    /// As [`databricks`](Self::databricks).
+    pub async fn status_link(&self) -> Result<Secret> {
+        let url = &self.databricks().await?.url;
+        Ok(self.inner.board.link(url).unwrap_or_else(|| Secret::new(format!("{url}/"))))
+    }
+
     /// Writes [`environment`](Self::environment) to a file for a shell to source: `export NAME='value'` lines,
     /// readable by its owner only. The file appears, whole, when everything runs.
     ///
@@ -256,7 +280,7 @@ impl Belongings {
 
 impl Inner {
     async fn make(options: SandboxOptions) -> Result<(Self, Belongings)> {
-        let folder = DataFolder::open(options.data_folder.as_deref())?;
+        let folder = DataFolder::open(options.data_folder.as_deref(), options.reset)?;
         let janitor = watch(&folder.pid_file(), folder.is_temporary().then_some(folder.path()))?;
         let tls = Tls::create(&public_folder(folder.path(), "tls")?)?;
         let (faults, stop) = (Faults::default(), CancellationToken::new());
@@ -276,6 +300,8 @@ impl Inner {
         let router = s3::router(&root, &s3, sessions.clone())?;
         tokio::spawn(faults::serve(listener, Front::S3, router, faults.clone(), stop.clone()));
 
+        let board = Board::new(faults.clone());
+        board.show_s3(s3.clone());
         let inner = Self {
             folder: folder.path().to_owned(),
             options,
@@ -283,6 +309,7 @@ impl Inner {
             s3,
             sessions,
             faults,
+            board,
             stop,
             databricks: OnceCell::new(),
             redshift: OnceCell::new(),
@@ -316,6 +343,7 @@ impl Inner {
             s3: &self.s3,
             sessions: &self.sessions,
             faults: &self.faults,
+            board: &self.board,
             stop: &self.stop,
         }
     }

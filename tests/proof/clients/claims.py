@@ -1,4 +1,4 @@
-"""A claim: what the sandbox promises to a client, and the test that proves it."""
+"""What the sandbox promises to a client, or refuses it, and the test that proves it."""
 
 import pytest
 
@@ -10,6 +10,17 @@ def claim(what, *, call, engine):
     call: the protocol's call: "POST /api/2.2/jobs/runs/submit", "Parse/Bind/Execute", "RedshiftData.ExecuteStatement"
     engine: what is behind the answer: "DataFusion", "delta-rs", "PostgreSQL", "Python", "files", "catalog", "memory"
 
-    The client is the distribution that the module's `CLIENT` names; its version is the installed one.
+    The client is the distribution that the module's `CLIENT` names; its version is the installed one, or the module's
+    `VERSION`.
     """
     return pytest.mark.claim(what=what, call=call, engine=engine)
+
+
+def refusal(what, *, call, message):
+    """Marks a test as the proof that something is refused, in these words. The fixture `refused` gives them to the test.
+
+    what: what is refused: "SAVEPOINT, as on Redshift"
+    call: as for a claim
+    message: what the client sees, as it sees it
+    """
+    return pytest.mark.refusal(what=what, call=call, message=message)

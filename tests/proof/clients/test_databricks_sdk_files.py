@@ -253,7 +253,7 @@ def test_copy_into(client, volume, unique):
     assert len(content) > 50 * MIB
     client.files.upload(f"{volume}/rows/a.csv", io.BytesIO(content), overwrite=True)
     sql(client, f"create table main.default.{unique} (n bigint, t string)")
-    counts = sql(client, f"copy into main.default.{unique} from '{volume}/rows' fileformat = csv")
+    counts = sql(client, f"copy into main.default.{unique} by position from '{volume}/rows' fileformat = csv")
     assert counts[0][0] == str(rows)
     total = sql(client, f"select count(*), sum(n), min(t) from main.default.{unique}")
     assert total == [[str(rows), str(rows * (rows - 1) // 2), "x" * 20]]

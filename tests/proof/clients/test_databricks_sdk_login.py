@@ -106,7 +106,8 @@ def test_identity_in_the_environment(monkeypatch):
 def test_identity_in_a_file(nothing_configured):
     file = nothing_configured / "identity"
     file.write_text(identity())
-    assert me(client_id=PRINCIPAL, oidc_token_filepath=str(file), auth_type="file-oidc").user_name == PRINCIPAL
+    config = Config(host=HOST, client_id=PRINCIPAL, oidc_token_filepath=str(file), auth_type="file-oidc")
+    assert WorkspaceClient(config=config).current_user.me().user_name == PRINCIPAL
 
 
 @claim("a workflow asks the identity provider as it asks GitHub, for the audience of the workspace", call="GET /identity/token, POST /oidc/v1/token", engine="memory")

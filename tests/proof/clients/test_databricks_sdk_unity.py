@@ -188,7 +188,7 @@ def test_tables_are_listed(w, sql, schema):
     full = list(w.tables.list(catalog_name, schema_name, max_results=2))
     assert [t.name for t in full] == ["a", "b", "c"] and all(t.columns[0].name == "x" for t in full)
     bare = list(w.tables.list(catalog_name, schema_name, omit_columns=True, omit_properties=True, omit_username=True))
-    assert all(t.columns is None and t.properties is None and t.owner is None for t in bare)
+    assert all(not t.columns and not t.properties and t.owner is None for t in bare)
 
 
 @claim("whether a table exists is told without an error", call=f"GET {BASE}/tables/{{full_name}}/exists", engine="catalog")
@@ -275,8 +275,8 @@ def test_keys_of_the_api(w, sql, schema):
     with pytest.raises(errors.BadRequest):
         w.table_constraints.delete(f"{schema}.p", "pk", cascade=False)
     w.table_constraints.delete(f"{schema}.p", "pk", cascade=True)
-    assert w.tables.get(f"{schema}.p").table_constraints is None
-    assert w.tables.get(f"{schema}.c").table_constraints is None
+    assert not w.tables.get(f"{schema}.p").table_constraints
+    assert not w.tables.get(f"{schema}.c").table_constraints
 
 
 @claim("a volume is created, and files in it are read by SQL's COPY INTO", call=f"POST {BASE}/volumes", engine="catalog, files")
@@ -288,7 +288,7 @@ def test_a_volume_is_created(w, sql, schema):
     assert (made.full_name, made.comment, made.volume_type) == (f"{schema}.raw", "as it came", uc.VolumeType.MANAGED)
     path = "/Volumes/" + made.full_name.replace(".", "/")
     w.files.upload(f"{path}/rows.csv", io.BytesIO(b"a,b\n1,x\n2,y\n"), overwrite=True)
-    sql(f"create table {schema}.t (a int, b string)")
+    sql(f"create table {schema}.t (a string, b string)")
     sql(f"copy into {schema}.t from '{path}' fileformat = csv format_options ('header' = 'true')")
     assert sql(f"select a, b from {schema}.t order by a") == [["1", "x"], ["2", "y"]]
 

@@ -166,7 +166,7 @@ async fn what_went_up_in_parts_is_read_by_copy_into() {
     assert_eq!(report.route, UploadRoute::Multipart);
     let table = "main.default.files_copied";
     volume.warehouse.execute(format!("create table {table} (n bigint, t string)").as_str()).await.unwrap();
-    let copy = format!("copy into {table} from '{}' fileformat = csv", volume.at("rows"));
+    let copy = format!("copy into {table} by position from '{}' fileformat = csv", volume.at("rows"));
     volume.warehouse.execute(copy.as_str()).await.unwrap();
     let sum = format!("select count(*) as n, sum(n) as s from {table}");
     let found: (i64, i64) = volume.warehouse.fetch_one(sum.as_str()).await.unwrap();
@@ -258,7 +258,7 @@ async fn whatever_goes_wrong_the_file_is_exact_or_not_there() {
         let fault = breakable.faults().schedule(rule).unwrap();
         let name = format!("single-{n}");
         volume.files.upload(UploadRequest::new(volume.at(&name), content.clone())).await.unwrap();
-        assert_eq!(fault.fired(), 1);
+        assert_eq!(fault.fired(), 1, "{kind:?}");
         assert!(volume.content(&name).await == content, "{kind:?}");
         struck += 1;
     }
@@ -267,7 +267,7 @@ async fn whatever_goes_wrong_the_file_is_exact_or_not_there() {
         let rule = FaultRule::databricks(kind).with_method("GET").with_path("/storage/files");
         let fault = breakable.faults().schedule(rule).unwrap();
         assert!(volume.content("single-0").await == content, "{kind:?}");
-        assert_eq!(fault.fired(), 1);
+        assert_eq!(fault.fired(), 1, "{kind:?}");
         struck += 1;
     }
     eprintln!("{struck} faults, no file lost, doubled or cut");

@@ -103,3 +103,21 @@ async fn the_workspace_behind_tls_is_the_same_for_whoever_trusts_its_authority()
     let stranger = base().token(access.token.clone()).max_retries(0);
     assert_eq!(works(stranger).await.unwrap_err().kind(), ErrorKind::Connection);
 }
+
+/// Handshakes run beside each other: one that fails, and one that dawdles, keep nobody waiting.
+#[tokio::test]
+async fn a_failed_and_a_slow_handshake_keep_nobody_waiting() {
+    let access = shared().await.unwrap().databricks().await.unwrap();
+    let ca = std::fs::read(&access.ca_file).unwrap();
+    let address = access.https_url.trim_start_matches("https://");
+    let silent = tokio::net::TcpStream::connect(address).await.unwrap();
+    let strangers: Vec<_> =
+        (0..8).map(|_| works(builder(access, &[]).host(&access.https_url).token("t").max_retries(0))).collect();
+    let friends: Vec<_> = (0..8)
+        .map(|_| works(builder(access, &[]).host(&access.https_url).token(access.token.clone()).extra_ca(&ca)))
+        .collect();
+    let all = async { tokio::join!(futures::future::join_all(strangers), futures::future::join_all(friends)) };
+    let (strangers, friends) = tokio::time::timeout(std::time::Duration::from_secs(8), all).await.unwrap();
+    assert!(strangers.iter().all(Result::is_err) && friends.iter().all(Result::is_ok), "{friends:?}");
+    drop(silent);
+}

@@ -15,6 +15,7 @@ mod prepared;
 mod query;
 mod script;
 mod spectrum;
+mod statements;
 mod support;
 mod transaction;
 mod types;

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use twinhouse::{Error, ErrorKind, Result};
 
+pub(crate) use self::tables::{TABLES, generate};
 use crate::{args::DemoOptions, output::print_table};
 
 /// The scale factor whose answers are published.

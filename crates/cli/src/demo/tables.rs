@@ -11,7 +11,7 @@ use tpchgen_arrow::{
 };
 use twinhouse::BatchStream;
 
-pub(super) const TABLES: [&str; 8] =
+pub(crate) const TABLES: [&str; 8] =
     ["region", "nation", "supplier", "customer", "part", "partsupp", "orders", "lineitem"];
 
 /// How many rows a table has at this scale, for the progress bar. Lineitem's is close, not exact.
@@ -30,7 +30,7 @@ pub(super) fn rows(table: &str, scale: f64) -> u64 {
 }
 
 /// Generates a table. The same scale gives the same rows every time.
-pub(super) fn generate(table: &str, scale: f64) -> Batches {
+pub(crate) fn generate(table: &str, scale: f64) -> Batches {
     let batches: Box<dyn RecordBatchIterator> = match table {
         "region" => Box::new(RegionArrow::new(RegionGenerator::new(scale, 1, 1))),
         "nation" => Box::new(NationArrow::new(NationGenerator::new(scale, 1, 1))),
@@ -44,14 +44,14 @@ pub(super) fn generate(table: &str, scale: f64) -> Batches {
     Batches(batches)
 }
 
-pub(super) struct Batches(Box<dyn RecordBatchIterator>);
+pub(crate) struct Batches(Box<dyn RecordBatchIterator>);
 
 impl Batches {
-    pub(super) fn schema(&self) -> SchemaRef {
+    pub(crate) fn schema(&self) -> SchemaRef {
         self.0.schema().clone()
     }
 
-    pub(super) fn into_stream(self) -> BatchStream {
+    pub(crate) fn into_stream(self) -> BatchStream {
         let schema = self.schema();
         BatchStream::new(schema, futures::stream::iter(self.0.map(Ok)))
     }

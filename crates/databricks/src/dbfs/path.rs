@@ -12,7 +12,7 @@ pub(super) fn check<'a>(field: &'static str, path: &'a str) -> Result<&'a str> {
     let Some(rest) = path.strip_prefix("dbfs:").unwrap_or(path).strip_prefix('/') else {
         return bad("must be absolute: /… or dbfs:/…");
     };
-    let parts = rest.strip_suffix('/').unwrap_or(rest);
+    let parts = rest.strip_suffix('/').filter(|parts| !parts.is_empty()).unwrap_or(rest);
     for part in parts.split('/') {
         match part {
             "" if !parts.is_empty() => return bad("has an empty part: write one slash where there are two"),

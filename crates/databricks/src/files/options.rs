@@ -10,6 +10,8 @@ const GIB: u64 = 1 << 30;
 pub(crate) const LARGEST_REQUEST: u64 = 5 * GIB;
 /// The most that every storage takes as one part.
 const LARGEST_PART: u64 = 4 * GIB;
+/// One of the storages keeps nothing of a piece but multiples of this.
+const GRAIN: u64 = 256 << 10;
 /// No storage takes more parts.
 pub(super) const MOST_PARTS: u64 = 10_000;
 /// What is aimed at.
@@ -41,8 +43,8 @@ pub enum DownloadRoute {
 pub struct TransferOptions {
     /// From how many bytes on a file is sent in parts. Default 50 MiB.
     pub multipart_from: u64,
-    /// How many bytes a part has; AWS refuses less than 5 MiB. Default: 10 MiB, and more for files that would have over
-    /// 100 parts.
+    /// How many bytes a part has; AWS refuses less than 5 MiB, and it is rounded down to a multiple of 256 KiB, for
+    /// Google. Default: 10 MiB, and more for files that would have over 100 parts.
     pub part_size: Option<u64>,
     /// How many parts travel at once. Default 10.
     pub parallel: usize,
@@ -123,6 +125,7 @@ impl TransferOptions {
     pub(super) fn part_size(&self, length: Option<u64>) -> Result<u64> {
         let few = |size: &u64| length.is_none_or(|length| length.div_ceil(*size) <= FEW_PARTS);
         let size = self.part_size.unwrap_or_else(|| PART_SIZES.into_iter().find(few).unwrap_or(LARGEST_PART));
+        let size = if size >= GRAIN { size / GRAIN * GRAIN } else { size };
         if length.is_some_and(|length| length.div_ceil(size) > MOST_PARTS) {
             return Err(too_many_parts());
         }

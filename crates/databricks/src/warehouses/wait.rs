@@ -11,6 +11,8 @@ use super::{Warehouse, WarehouseState, Warehouses};
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
+type Progress = Arc<dyn Fn(&Warehouse) + Send + Sync>;
+
 /// How a wait is carried out.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -18,7 +20,7 @@ pub struct WaitOptions {
     /// How long it may take.
     pub timeout: Duration,
     /// Called with what each look found.
-    progress: Option<Arc<dyn Fn(&Warehouse) + Send + Sync>>,
+    progress: Option<Progress>,
 }
 
 impl WaitOptions {

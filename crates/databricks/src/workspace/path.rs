@@ -12,7 +12,7 @@ pub(super) fn check(path: &str) -> Result<&str> {
     let Some(rest) = path.strip_prefix('/') else {
         return bad("must be absolute: /Users/…, /Shared/…, /Workspace/…");
     };
-    let parts = rest.strip_suffix('/').unwrap_or(rest);
+    let parts = rest.strip_suffix('/').filter(|parts| !parts.is_empty()).unwrap_or(rest);
     for part in parts.split('/') {
         match part {
             "" if !parts.is_empty() => return bad("has an empty part: write one slash where there are two"),

@@ -20,6 +20,15 @@ pub(super) struct For {
     pub(super) database: Option<String>,
 }
 
+impl For {
+    /// The database user that belongs to whoever calls.
+    pub(super) fn identity(call: &Call, database: Option<&str>) -> Self {
+        let user = call.caller.database_user();
+        let database = database.map(str::to_owned);
+        Self { login: user.clone(), user, create: true, groups: Vec::new(), database }
+    }
+}
+
 pub(super) struct Issued {
     pub(super) password: Secret,
     pub(super) expires: SystemTime,

@@ -17,6 +17,7 @@ pub(super) fn answer(aws: &Aws, call: &Call) -> Result<Value, Failure> {
         "GetClusterCredentials" => get_cluster_credentials(aws, call),
         "GetClusterCredentialsWithIAM" => get_cluster_credentials_with_iam(aws, call),
         "DescribeClusters" => describe_clusters(aws, call),
+        "DescribeCustomDomainAssociations" => describe_custom_domains(aws, call),
         _ => Err(call.not_imitated()),
     }
 }
@@ -58,14 +59,8 @@ fn get_cluster_credentials(aws: &Aws, call: &Call) -> Result<Value, Failure> {
 
 fn get_cluster_credentials_with_iam(aws: &Aws, call: &Call) -> Result<Value, Failure> {
     check_cluster(call)?;
-    let user = call.caller.database_user();
-    let whom = For {
-        login: user.clone(),
-        user: user.clone(),
-        create: true,
-        groups: Vec::new(),
-        database: call.text("DbName").map(str::to_owned),
-    };
+    let whom = For::identity(call, call.text("DbName"));
+    let user = whom.login.clone();
     let issued = issue(aws, call, "DurationSeconds", whom)?;
     let expires = iso(issued.expires);
     Ok(json!({
@@ -90,4 +85,21 @@ fn describe_clusters(aws: &Aws, call: &Call) -> Result<Value, Failure> {
         "Endpoint": { "Address": cluster.host, "Port": cluster.port },
         "ClusterNamespaceArn": aws.arn(NAME, &format!("namespace:{CLUSTER}")),
     }}]}))
+}
+
+/// Drivers ask which cluster answers to the host that they were given.
+fn describe_custom_domains(aws: &Aws, call: &Call) -> Result<Value, Failure> {
+    match call.text("CustomDomainName") {
+        None | Some(CUSTOM_DOMAIN) => Ok(json!({ "Associations": [{ "Association": {
+            "CustomDomainCertificateArn": aws.arn("acm", "certificate/twinhouse-sandbox"),
+            "CertificateAssociations": [{ "CertificateAssociation": {
+                "CustomDomainName": CUSTOM_DOMAIN,
+                "ClusterIdentifier": CLUSTER,
+            }}],
+        }}]})),
+        Some(other) => {
+            let message = format!("The custom domain {other} is not associated with a cluster.");
+            Err(not_found("CustomDomainAssociationNotFoundFault", message))
+        }
+    }
 }

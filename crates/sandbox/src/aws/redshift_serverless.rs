@@ -34,14 +34,8 @@ fn check_workgroup(call: &Call) -> Result<(), Failure> {
 
 fn get_credentials(aws: &Aws, call: &Call) -> Result<Value, Failure> {
     check_workgroup(call)?;
-    let user = call.caller.database_user();
-    let whom = For {
-        login: user.clone(),
-        user: user.clone(),
-        create: true,
-        groups: Vec::new(),
-        database: call.text("dbName").map(str::to_owned),
-    };
+    let whom = For::identity(call, call.text("dbName"));
+    let user = whom.login.clone();
     let issued = issue(aws, call, "durationSeconds", whom)?;
     let expires = epoch(issued.expires);
     Ok(json!({

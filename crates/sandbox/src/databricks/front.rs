@@ -1,6 +1,7 @@
 //! The workspace as a server: starts it, tells its address, ends it.
 
 mod app;
+mod exhibit;
 mod history;
 mod links;
 mod sessions;
@@ -28,12 +29,15 @@ use self::app::{App, router};
 use super::{
     api::{Access, Scheme, Warehouses},
     engine::{Catalog, DEFAULT, Engine, FullName, MAIN, schema_mut},
+    jobs::{Jobs, Python, Runners},
     quirks::Quirks,
     statement::{Runner, StatementReport, Statements},
+    workspace::Workspace,
 };
 use crate::{
     faults::{self, Faults},
     s3::SessionKeys,
+    status::{self, Board, Exhibit, Runs},
 };
 
 /// How often abandoned statements are looked for.
@@ -65,6 +69,10 @@ pub(crate) struct FrontConfig {
     pub(crate) shutdown: CancellationToken,
     /// Where the texts of statements go.
     pub(crate) statement_log: Option<PathBuf>,
+    /// The Python of tasks, instead of `python3`.
+    pub(crate) python: Option<PathBuf>,
+    /// What the page at `/` shows; without it there is none.
+    pub(crate) board: Option<Board>,
 }
 
 impl FrontConfig {
@@ -84,7 +92,14 @@ impl FrontConfig {
             faults: Faults::default(),
             shutdown: CancellationToken::new(),
             statement_log: None,
+            python: None,
+            board: None,
         }
+    }
+
+    /// Shows this at `/`.
+    pub(crate) fn with_board(self, board: Board) -> Self {
+        Self { board: Some(board), ..self }
     }
 
     pub(crate) fn with_statement_log(self, statement_log: Option<PathBuf>) -> Self {
@@ -96,6 +111,10 @@ impl FrontConfig {
     pub(crate) fn with_tls(mut self, listener: std::net::TcpListener, server: Arc<ServerConfig>) -> Self {
         self.tls = Some((listener, server));
         self
+    }
+
+    pub(crate) fn with_python(self, python: Option<PathBuf>) -> Self {
+        Self { python, ..self }
     }
 
     /// The service principal.
@@ -176,9 +195,10 @@ impl Front {
         let address = config.listener.local_addr().map_err(unusable("the listener has no address"))?;
         let url = format!("http://{address}");
         let folder = config.folder.clone();
-        let (engine, statements) = tokio::task::spawn_blocking(move || {
+        let (engine, statements, workspace, python) = tokio::task::spawn_blocking(move || {
             let _ = std::fs::remove_dir_all(folder.join("uploads"));
-            Ok::<_, io::Error>((Engine::open(&folder)?, Statements::new(folder.join("results"))?))
+            let (workspace, python) = (Workspace::open(&folder)?, Python::new(&folder, config.python)?);
+            Ok::<_, io::Error>((Engine::open(&folder)?, Statements::new(folder.join("results"))?, workspace, python))
         })
         .await
         .map_err(|error| Error::new(ErrorKind::Internal, "the engine did not start").with_source(error))?
@@ -189,22 +209,36 @@ impl Front {
         let workers = runtime("sandbox-engine", threads).map_err(unusable("no threads for the engine"))?;
         let warehouse_moment = config.quirks.warehouse_moment;
         let quirks = Arc::new(config.quirks);
+        let access = Access::new(config.token, config.client_id, config.client_secret, config.token_lifetime);
+        let warehouses = Warehouses::new(&config.warehouse_id).with_moment(warehouse_moment);
+        let runner = Runner {
+            engine,
+            statements: Arc::new(statements),
+            quirks: Arc::clone(&quirks),
+            runtime: workers.handle().clone(),
+        };
+        let runners = Runners {
+            runner: runner.clone(),
+            workspace,
+            warehouses: warehouses.clone(),
+            warehouse_id: config.warehouse_id.clone(),
+            access: access.clone(),
+            url: url.clone(),
+            python,
+        };
+        let jobs = Jobs::open(&config.folder, runners, server.handle().clone())
+            .map_err(unusable("the jobs of the Databricks workspace cannot be read"))?;
         let app = Arc::new(App {
             url: url.clone(),
-            runner: Runner {
-                engine,
-                statements: Arc::new(statements),
-                quirks: Arc::clone(&quirks),
-                runtime: workers.handle().clone(),
-            },
+            runner,
             quirks,
             storage: config.storage,
             signer: links::Signer::new(),
             sessions: sessions::Sessions::default(),
             statement_log: config.statement_log,
-            warehouses: Warehouses::new(&config.warehouse_id).with_moment(warehouse_moment),
+            warehouses,
+            jobs,
         });
-        let access = Access::new(config.token, config.client_id, config.client_secret, config.token_lifetime);
         let stop = config.shutdown.child_token();
         let guard = server.enter();
         let listener = asynchronous(config.listener).map_err(unusable("the listener cannot be used"))?;
@@ -215,6 +249,10 @@ impl Front {
         let https_url = tls.as_ref().map(https).transpose().map_err(unusable("the listener has no address"))?;
         let https_url = https_url.map(|address| format!("https://{address}"));
         let router = router(&app, &access);
+        let router = match config.board {
+            Some(board) => router.merge(status::routes(board)),
+            None => router,
+        };
         let serving_tls = tls.map(|tls| {
             let router = router.clone().layer(Extension(Scheme("https")));
             let (faults, stop) = (config.faults.clone(), stop.clone());
@@ -268,9 +306,19 @@ impl Front {
         Ok(format!("/Volumes/{MAIN}/{DEFAULT}/{name}"))
     }
 
+    /// What the status page shows of it.
+    pub(crate) fn exhibit(&self) -> Arc<dyn Exhibit> {
+        Arc::new(exhibit::Window(Arc::clone(&self.app)))
+    }
+
     /// Every statement that was submitted, oldest first.
     pub(crate) fn statement_states(&self) -> Vec<StatementReport> {
         self.app.runner.statements.reports()
+    }
+
+    /// The runs of jobs, for the status page.
+    pub(crate) fn runs(&self) -> Arc<dyn Runs> {
+        Arc::new(exhibit::Window(Arc::clone(&self.app)))
     }
 
     /// Takes back every token of the service principal, as a rotation of its secret does.
@@ -285,6 +333,7 @@ impl Front {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(Running { serving, serving_tls, sweeping, server, engine }) = running else { return };
         let statements = Arc::clone(&self.app.runner.statements);
+        self.app.jobs.stop().await;
         // Statements first: calls that wait for them are answered.
         let _ = tokio::task::spawn_blocking(move || statements.close_all()).await;
         let _ = serving.await;
@@ -304,6 +353,7 @@ impl Drop for Front {
     fn drop(&mut self) {
         self.stop.cancel();
         if let Some(running) = self.running.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            self.app.jobs.abandon();
             self.app.runner.statements.close_all();
             running.engine.shutdown_background();
             running.server.shutdown_background();

@@ -1,10 +1,15 @@
 //! Faults on schedule: the n-th matching call fails, in the service's own way.
 
+mod answers;
+mod body;
 mod http;
 mod rule;
+mod schedule;
 mod socket;
+mod struck;
 
 use std::{
+    collections::HashSet,
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -12,13 +17,18 @@ use std::{
     },
 };
 
+use sha2::{Digest as _, Sha256};
 use twinhouse_core::Result;
 
-pub use self::rule::{FaultKind, FaultRule, Front, When};
 pub(crate) use self::{
     http::{serve, serve_tls},
     rule::Call,
     socket::{FaultyStream, Switch},
+    struck::struck,
+};
+pub use self::{
+    rule::{FaultKind, FaultRule, Front, When},
+    schedule::FaultSchedule,
 };
 
 /// The schedule of faults of one sandbox. Clones share it.
@@ -34,6 +44,23 @@ struct Inner {
     /// Rules that may still strike: the only thing a call looks at while nothing is scheduled.
     armed: AtomicUsize,
     rules: Mutex<Vec<Scheduled>>,
+    /// Digests of the tokens that a fault has revoked, and how many there are.
+    revoked: Mutex<HashSet<[u8; 32]>>,
+    revoked_count: AtomicUsize,
+}
+
+/// What a rule has done so far.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FaultReport {
+    /// The rule.
+    pub rule: FaultRule,
+    /// How many matching calls it saw while it was armed.
+    pub seen: u64,
+    /// How often it struck.
+    pub fired: u64,
+    /// True until it has struck as often as it shall, or was cancelled.
+    pub armed: bool,
 }
 
 struct Scheduled {
@@ -71,11 +98,55 @@ impl Faults {
         Ok(ScheduledFault { faults: self.clone(), index: rules.len() - 1 })
     }
 
-    /// Stops every rule. Their counts can still be read.
+    /// Adds all rules of a schedule, in their order.
+    ///
+    /// # Errors
+    ///
+    /// As [`schedule`](Self::schedule); then none of them is added.
+    pub fn load(&self, schedule: &FaultSchedule) -> Result<Vec<ScheduledFault>> {
+        schedule.rules().iter().try_for_each(FaultRule::check)?;
+        schedule.rules().iter().map(|rule| self.schedule(rule.clone())).collect()
+    }
+
+    /// Stops every rule, and revoked tokens hold again. The rules' counts can still be read.
     pub fn clear(&self) {
         let mut rules = self.rules();
         rules.iter_mut().for_each(|scheduled| scheduled.cancelled = true);
         self.count_armed(&rules);
+        drop(rules);
+        let mut revoked = self.revoked();
+        revoked.clear();
+        self.0.revoked_count.store(0, Ordering::Release);
+    }
+
+    /// Every rule that was scheduled, oldest first, and what it has done.
+    pub fn report(&self) -> Vec<FaultReport> {
+        let report = |scheduled: &Scheduled| FaultReport {
+            rule: scheduled.rule.clone(),
+            seen: scheduled.seen,
+            fired: scheduled.fired,
+            armed: scheduled.is_armed(),
+        };
+        self.rules().iter().map(report).collect()
+    }
+
+    /// From now on this token is refused.
+    fn revoke(&self, token: &[u8]) {
+        let mut revoked = self.revoked();
+        revoked.insert(Sha256::digest(token).into());
+        self.0.revoked_count.store(revoked.len(), Ordering::Release);
+    }
+
+    fn is_revoked(&self, token: &[u8]) -> bool {
+        let digest: [u8; 32] = match self.0.revoked_count.load(Ordering::Acquire) {
+            0 => return false,
+            _ => Sha256::digest(token).into(),
+        };
+        self.revoked().contains(&digest)
+    }
+
+    fn revoked(&self) -> MutexGuard<'_, HashSet<[u8; 32]>> {
+        self.0.revoked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many faults have struck this front since the sandbox started.
@@ -251,6 +322,32 @@ mod tests {
         }
         let zeroth = FaultRule::databricks(THROTTLED).on_call(0);
         assert_eq!(faults.schedule(zeroth).unwrap_err().kind(), ErrorKind::Config);
+    }
+
+    #[test]
+    fn what_is_left_to_chance_falls_the_same_way_every_time() {
+        let struck = |seed| {
+            let faults = Faults::default();
+            faults.schedule(FaultRule::databricks(THROTTLED).always().with_chance(0.3, seed)).unwrap();
+            (0..1_000).map(|_| faults.next(&post("/", "")).is_some()).collect::<Vec<_>>()
+        };
+        assert_eq!(struck(7), struck(7));
+        assert_ne!(struck(7), struck(8));
+        let share = struck(7).iter().filter(|struck| **struck).count();
+        assert!((230..370).contains(&share), "{share} of 1000");
+    }
+
+    #[test]
+    fn a_schedule_is_taken_whole_or_not_at_all() {
+        let faults = Faults::default();
+        let good = FaultRule::databricks(THROTTLED);
+        let bad = FaultRule::s3(FaultKind::KillBackend);
+        assert!(faults.load(&FaultSchedule::new([good.clone(), bad])).is_err());
+        assert!(faults.report().is_empty());
+        assert_eq!(faults.load(&FaultSchedule::new([good.clone(), good])).unwrap().len(), 2);
+        faults.next(&post("/", ""));
+        let report = faults.report();
+        assert_eq!((report[0].fired, report[0].armed, report[1].fired, report[1].armed), (1, false, 0, true));
     }
 
     #[test]

@@ -92,7 +92,12 @@ impl Listener for TlsListener {
                         shaken.ok()?.inspect_err(|error| tracing::debug!(%error, "no TLS")).ok().map(|stream| (stream, peer))
                     });
                 }
-                Some(Ok(Some(connection))) = self.shaking.join_next(), if !self.shaking.is_empty() => return connection,
+                shaken = self.shaking.join_next(), if !self.shaking.is_empty() => {
+                    // A handshake that failed must not keep those beside it unheard.
+                    if let Some(Ok(Some(connection))) = shaken {
+                        return connection;
+                    }
+                }
             }
         }
     }

@@ -14,6 +14,11 @@ use super::janitor;
 
 const PREFIX: &str = "twinhouse-sandbox-";
 const LOCK: &str = "lock";
+/// Says that what bears one of [`OURS`] in this folder is a sandbox's.
+const MARK: &str = "twinhouse-sandbox";
+const MARK_TEXT: &str = "This folder belongs to a Twinhouse sandbox, which may empty it.\n";
+/// What a sandbox keeps in its folder.
+const OURS: [&str; 5] = ["databricks", "postgres", "s3", "tls", "seed"];
 /// Where PostgreSQL writes its process id, under the data folder.
 const PID_FILE: &str = "postgres/cluster/postmaster.pid";
 
@@ -26,8 +31,8 @@ pub(crate) struct DataFolder {
 }
 
 impl DataFolder {
-    /// Takes the folder, or a new temporary one, and clears away what dead sandboxes left.
-    pub(crate) fn open(wish: Option<&Path>) -> Result<Self> {
+    /// Takes the folder, or a new temporary one, and clears away what dead sandboxes left; with `reset`, what any left.
+    pub(crate) fn open(wish: Option<&Path>, reset: bool) -> Result<Self> {
         let Some(path) = wish else {
             let home = std::env::temp_dir();
             sweep_stale(&home);
@@ -49,7 +54,42 @@ impl DataFolder {
         if folder.pid_file().exists() {
             janitor::sweep(&folder.pid_file(), None)?;
         }
+        folder.mark().map_err(|error| unusable(&folder.path, error))?;
+        if reset {
+            folder.reset()?;
+        }
         Ok(folder)
+    }
+
+    /// Makes the folder a sandbox's own, unless something else goes by our names in it.
+    fn mark(&self) -> io::Result<()> {
+        if self.is_marked() || OURS.iter().any(|name| self.path.join(name).exists()) {
+            return Ok(());
+        }
+        fs::write(self.path.join(MARK), MARK_TEXT)
+    }
+
+    fn is_marked(&self) -> bool {
+        fs::symlink_metadata(self.path.join(MARK)).is_ok_and(|meta| meta.is_file())
+    }
+
+    fn reset(&self) -> Result<()> {
+        if !self.is_marked() {
+            let wish = "only a folder that a sandbox has made its own can be emptied; remove this one by hand";
+            return Err(Error::new(ErrorKind::Config, wish)
+                .with_context("setting", "reset")
+                .with_context("folder", self.path.display().to_string()));
+        }
+        for name in OURS {
+            let path = self.path.join(name);
+            let removed = match fs::symlink_metadata(&path) {
+                Ok(meta) if meta.is_dir() => remove(&path),
+                Ok(_) => fs::remove_file(&path),
+                Err(_) => continue,
+            };
+            removed.map_err(|error| unusable(&path, error))?;
+        }
+        Ok(())
     }
 
     fn temporary(home: &Path) -> Result<Self> {
@@ -200,19 +240,45 @@ mod tests {
     fn a_folder_serves_one_sandbox_at_a_time() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("new/data");
-        let first = DataFolder::open(Some(&path)).unwrap();
-        let error = DataFolder::open(Some(&path)).unwrap_err();
+        let first = DataFolder::open(Some(&path), false).unwrap();
+        let error = DataFolder::open(Some(&path), false).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Conflict);
         assert_eq!(error.context("setting"), Some("data_folder"));
         assert_eq!(error.context("process"), Some(std::process::id().to_string().as_str()));
         first.release().unwrap();
         assert!(path.exists() && !path.join(LOCK).exists());
-        DataFolder::open(Some(&path)).unwrap().release().unwrap();
+        DataFolder::open(Some(&path), false).unwrap().release().unwrap();
+    }
+
+    #[test]
+    fn a_reset_empties_what_is_a_sandboxs_and_nothing_else() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        let first = DataFolder::open(Some(&path), false).unwrap();
+        fs::create_dir_all(path.join("databricks/tables/t")).unwrap();
+        fs::write(path.join("seed"), "tpch:1").unwrap();
+        fs::write(path.join("notes.txt"), "mine").unwrap();
+        let error = DataFolder::open(Some(&path), true).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        assert!(path.join("seed").exists(), "emptied while in use");
+        first.release().unwrap();
+        let again = DataFolder::open(Some(&path), true).unwrap();
+        assert!(!path.join("databricks").exists() && !path.join("seed").exists());
+        assert_eq!(fs::read_to_string(path.join("notes.txt")).unwrap(), "mine");
+        again.release().unwrap();
+
+        let stranger = parent.path().join("stranger");
+        fs::create_dir_all(stranger.join("s3")).unwrap();
+        for _ in 0..2 {
+            let error = DataFolder::open(Some(&stranger), true).unwrap_err();
+            assert_eq!((error.kind(), error.context("setting")), (ErrorKind::Config, Some("reset")));
+        }
+        assert!(stranger.join("s3").exists());
     }
 
     #[test]
     fn a_temporary_folder_goes_with_everything_in_it() {
-        let folder = DataFolder::open(None).unwrap();
+        let folder = DataFolder::open(None, false).unwrap();
         let path = folder.path().to_owned();
         fs::write(private_folder(folder.path(), "tls").unwrap().join("key"), "k").unwrap();
         assert_eq!(fs::metadata(path.join("tls")).unwrap().mode() & 0o777, 0o700);
@@ -241,7 +307,7 @@ mod tests {
     #[test]
     fn a_file_in_the_way_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let error = DataFolder::open(Some(file.path())).unwrap_err();
+        let error = DataFolder::open(Some(file.path()), false).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
         assert_eq!(error.context("folder"), file.path().to_str());
     }

@@ -56,7 +56,8 @@ impl Identity {
         self.own(path)
     }
 
-    fn own(&self, path: &Path) -> std::io::Result<()> {
+    /// Gives it to this user.
+    pub(super) fn own(&self, path: &Path) -> std::io::Result<()> {
         match self {
             Self::Ourselves => Ok(()),
             Self::Other { uid, gid, .. } => chown(path, Some(*uid), Some(*gid)),

@@ -7,6 +7,7 @@ mod find;
 mod identity;
 mod server;
 mod supervise;
+mod template;
 #[cfg(test)]
 mod tests;
 

@@ -12,6 +12,7 @@ use super::{
     find::Programs,
     identity::Identity,
     supervise::{Recipe, Supervisor, command},
+    template::Template,
 };
 
 /// The superuser; clients never are it.
@@ -203,11 +204,26 @@ impl Place {
             let password = fs::read_to_string(&password_file).map_err(unusable(&password_file))?;
             return Ok(Secret::new(password.trim()));
         }
-        let password = uuid::Uuid::new_v4().simple().to_string();
-        identity.write_private(&password_file, &password).map_err(unusable(&password_file))?;
         // A kill half-way must not leave something that looks initialised.
         let unfinished = self.folder.join("cluster.unfinished");
         let _ = fs::remove_dir_all(&unfinished);
+        let template = Template::of(programs);
+        if let Some(template) = &template {
+            match template.copy_to(&unfinished, identity) {
+                Ok(Some(password)) => {
+                    identity.write_private(&password_file, password.expose()).map_err(unusable(&password_file))?;
+                    fs::rename(&unfinished, &self.cluster).map_err(unusable(&self.cluster))?;
+                    return Ok(password);
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::debug!(%error, "the template of PostgreSQL's files cannot be used");
+                    let _ = fs::remove_dir_all(&unfinished);
+                }
+            }
+        }
+        let password = uuid::Uuid::new_v4().simple().to_string();
+        identity.write_private(&password_file, &password).map_err(unusable(&password_file))?;
         let done = command(&programs.initdb(), identity, &self.folder)
             .args(["--encoding=UTF8", "--locale=C", "--auth=password", "--no-sync", "--no-instructions"])
             .arg(format!("--username={ADMIN}"))
@@ -222,8 +238,12 @@ impl Place {
                 .with_context("folder", self.folder.display().to_string())
                 .with_context("initdb", said.trim()));
         }
+        let password = Secret::new(password);
+        if let Some(Err(error)) = template.map(|template| template.keep(&unfinished, &password)) {
+            tracing::debug!(%error, "no template was made of PostgreSQL's files");
+        }
         fs::rename(&unfinished, &self.cluster).map_err(unusable(&self.cluster))?;
-        Ok(Secret::new(password))
+        Ok(password)
     }
 }
 

@@ -19,6 +19,7 @@ const CONTENT: &[&str] = &[
     include_str!("catalog/bulk.sql"),
     include_str!("catalog/activity.sql"),
     include_str!("catalog/upkeep.sql"),
+    include_str!("catalog/leader.sql"),
     include_str!("catalog/grants.sql"),
 ];
 

@@ -113,7 +113,10 @@ fn definitions(s: &Lexed<'_>, open: usize, layout: &mut Value, edits: &mut Edits
             let from = if k > 0 { s.tokens[commas[k - 1]].at.start } else { s.tokens[start].at.start };
             let to = if k > 0 || end == close { s.tokens[end - 1].at.end } else { s.tokens[end].at.end };
             edits.remove(from..to);
-            push(layout, "foreign_keys", json!(s.text[s.span(&(start..end))]));
+            let own = s.closing(constraint + 2);
+            let columns: Vec<_> = (constraint + 3..own).filter(|i| s.is_name(*i)).map(|i| s.name(i)).collect();
+            let name = (constraint > start).then(|| s.name(start + 1));
+            push(layout, "foreign_keys", foreign_key(s, own + 1, name, &columns));
         } else if s.is(constraint, "check") {
             return Err(Report::unsupported("CHECK constraints are not supported"));
         } else if !s.is_any(constraint, &["primary", "unique"]) {
@@ -121,6 +124,17 @@ fn definitions(s: &Lexed<'_>, open: usize, layout: &mut Value, edits: &mut Edits
         }
     }
     Ok(())
+}
+
+/// What `REFERENCES t (a, b)` at `at` says: without columns it is the primary key that is meant.
+fn foreign_key(s: &Lexed<'_>, at: usize, name: Option<String>, columns: &[String]) -> Value {
+    let after = s.after_name(at + 1);
+    let schema = (after > at + 3).then(|| s.name(after - 3));
+    let to: Vec<_> = match s.is_sign(after, '(') {
+        true => (after + 1..s.closing(after)).filter(|i| s.is_name(*i)).map(|i| s.name(i)).collect(),
+        false => Vec::new(),
+    };
+    json!({ "name": name, "columns": columns, "schema": schema, "table": s.name(after - 1), "to": to })
 }
 
 fn push(layout: &mut Value, key: &str, value: Value) {
@@ -165,7 +179,7 @@ fn column(s: &Lexed<'_>, start: usize, end: usize, layout: &mut Value, edits: &m
                     next = s.closing(next) + 1;
                 }
                 edits.remove(s.span(&(at..next)));
-                push(layout, "foreign_keys", json!(format!("{name} {}", &s.text[s.span(&(at..next))])));
+                push(layout, "foreign_keys", foreign_key(s, at, None, std::slice::from_ref(&name)));
             } else if s.is(at, "check") {
                 return Err(Report::unsupported("CHECK constraints are not supported"));
             } else if s.is(at, "collate") {
@@ -400,6 +414,16 @@ mod tests {
             rewritten("create table t (a int references o (a), b int, primary key (a), foreign key (b) references o)");
         let out = out.expect("rewritten");
         assert!(out.starts_with("create table t (a int , b int, primary key (a))"), "{out}");
+        let layout: Value =
+            serde_json::from_str(out.split_once(MARK).expect("a mark").1.strip_suffix("*/").expect("closed"))
+                .expect("json");
+        assert_eq!(
+            layout["foreign_keys"],
+            json!([
+                { "name": null, "columns": ["a"], "schema": null, "table": "o", "to": ["a"] },
+                { "name": null, "columns": ["b"], "schema": null, "table": "o", "to": [] },
+            ])
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     io,
     net::SocketAddr,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -20,6 +21,7 @@ use twinhouse_core::{Error, ErrorKind, Report as Chain, Result, Secret};
 use super::{
     access::Grant,
     catalog,
+    exhibit::Window,
     logins::Logins,
     membership::Lent,
     record::{QueryRecord, Record},
@@ -35,6 +37,8 @@ use super::{
 use crate::{
     faults::{Faults, FaultyStream, Switch},
     postgres::PostgresAddress,
+    statement_log,
+    status::Exhibit,
 };
 
 /// The engine takes a cancel request at once, or not at all.
@@ -62,6 +66,8 @@ pub(crate) struct FrontConfig {
     /// Who may read and write the storage.
     pub(crate) grant: Grant,
     pub(crate) faults: Faults,
+    /// The texts of statements are appended to it.
+    pub(crate) statement_log: Option<PathBuf>,
     /// Ends the front, as [`Front::stop`] does.
     pub(crate) shutdown: CancellationToken,
 }
@@ -88,6 +94,7 @@ pub(super) struct Shared {
     pub(super) storage: Arc<dyn Storage>,
     pub(super) grant: Grant,
     pub(super) faults: Faults,
+    statement_log: Option<PathBuf>,
     pub(super) record: Arc<Record>,
     views: Views,
     sessions: Mutex<HashMap<i32, Open>>,
@@ -126,6 +133,7 @@ impl Front {
             storage: config.storage,
             grant: config.grant,
             faults: config.faults,
+            statement_log: config.statement_log,
             record: Arc::default(),
             views: Views::new(config.serverless),
             sessions: Mutex::default(),
@@ -153,6 +161,11 @@ impl Front {
         }
     }
 
+    /// What the status page shows of it.
+    pub(crate) fn exhibit(&self) -> Arc<dyn Exhibit> {
+        Arc::new(Window(Arc::clone(&self.shared)))
+    }
+
     /// The queries that run now.
     pub(crate) fn activity(&self) -> Vec<QueryRecord> {
         self.shared.record.running()
@@ -168,6 +181,13 @@ impl Drop for Front {
 impl Shared {
     fn sessions(&self) -> MutexGuard<'_, HashMap<i32, Open>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps the text of a statement that came in, if somebody wants them.
+    pub(super) fn note(&self, sql: &str) {
+        if let Some(file) = &self.statement_log {
+            statement_log::note(file, sql);
+        }
     }
 
     /// Cancels what the session runs, if the secret is its own.

@@ -1,6 +1,7 @@
 //! What Redshift refuses and PostgreSQL would take: refused here, with the service's SQLSTATE.
 
 use super::{
+    leader::reads_catalog,
     lexer::{Kind, Lexed},
     report::Report,
 };
@@ -218,7 +219,10 @@ fn by_token(s: &Lexed<'_>) -> Option<Report> {
                 }
             }
             Kind::Parameter if !bindable => return Some(near(s, i)),
-            Kind::Sign if s.is_sign(i, '[') && i > 0 && s.is(i - 1, "array") => return Some(near(s, i)),
+            // The leader node has arrays, as the catalog does.
+            Kind::Sign if s.is_sign(i, '[') && i > 0 && s.is(i - 1, "array") && !reads_catalog(s) => {
+                return Some(near(s, i));
+            }
             Kind::Sign if s.is_sign(i, ':') && s.is_sign(i + 1, ':') && s.is_sign(i + 3, '[') => {
                 return Some(near(s, i + 3));
             }

@@ -214,7 +214,7 @@ pub(super) fn unquote(text: &str) -> String {
 }
 
 /// A literal that both Redshift and the engine read back as `text`.
-pub(super) fn quote_literal(text: &str) -> String {
+pub(crate) fn quote_literal(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }
 

@@ -115,6 +115,7 @@ impl Record {
         query_type: &'static str,
         text: &str,
     ) -> i64 {
+        crate::status::statement(crate::faults::Front::Redshift, text);
         let mut inner = self.lock();
         inner.last_id += 1;
         let query_id = inner.last_id;
@@ -185,6 +186,11 @@ impl Record {
     pub(crate) fn running(&self) -> Vec<QueryRecord> {
         let inner = self.lock();
         inner.queries.iter().map(|query| &query.row).filter(|query| query.end_time.is_none()).cloned().collect()
+    }
+
+    /// The queries that are remembered, newest first.
+    pub(super) fn latest(&self) -> Vec<QueryRecord> {
+        self.lock().queries.iter().rev().map(|query| query.row.clone()).collect()
     }
 
     pub(super) fn is_running(&self, pid: i32) -> bool {

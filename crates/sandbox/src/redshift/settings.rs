@@ -44,6 +44,7 @@ const SHARED: &[&str] = &[
     "transaction_isolation",
     "transaction_read_only",
     "default_transaction_read_only",
+    "default_transaction_isolation",
     "is_superuser",
     "max_cursor_result_set_size",
 ];
@@ -128,6 +129,9 @@ fn set(s: &Lexed<'_>, edits: &mut Edits) -> Result<Option<Change>, Report> {
         _ => Some(s.value(value)),
     };
     edits.replace(s.tokens[at].at.clone(), engine_name(&name, text.as_deref())?);
+    if name == "default_transaction_isolation" && text.is_some() {
+        edits.replace(s.span(&(value..s.len())), "'serializable'");
+    }
     Ok(changed(&name, text.as_deref()))
 }
 
@@ -142,7 +146,7 @@ fn changed(name: &str, value: Option<&str>) -> Option<Change> {
 }
 
 fn show(s: &Lexed<'_>, edits: &mut Edits) -> Result<(), Report> {
-    if s.is(1, "all") || s.is(1, "time") || s.after_name(1) > 2 {
+    if s.is(1, "all") || s.is(1, "time") || s.after_name(1) > 2 || s.are(1, &["transaction", "isolation", "level"]) {
         return Ok(());
     }
     if s.len() > 2 || s.is_any(1, &["databases", "schemas", "tables", "columns", "grants", "procedures", "functions"]) {
@@ -216,6 +220,16 @@ mod tests {
         for level in ["read committed", "REPEATABLE READ", "serializable"] {
             let (sql, _) = rewritten(&format!("begin isolation level {level} read only")).expect("taken");
             assert_eq!(sql, "begin isolation level SERIALIZABLE read only");
+        }
+        for (sql, expected) in [
+            (
+                "set default_transaction_isolation to 'read committed'",
+                "set default_transaction_isolation to 'serializable'",
+            ),
+            ("set default_transaction_isolation to default", "set default_transaction_isolation to default"),
+            ("show transaction isolation level", "show transaction isolation level"),
+        ] {
+            assert_eq!(rewritten(sql).expect("taken").0, expected);
         }
     }
 }

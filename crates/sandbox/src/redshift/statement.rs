@@ -6,7 +6,7 @@ use super::{
     copy::CopyStatement,
     ddl,
     edits::{Edits, Shifts},
-    gate,
+    gate, leader,
     lexer::{Kind, Lexed, tokens},
     report::Report,
     rewrite::{self, LastIds},
@@ -202,6 +202,8 @@ fn rewritten(s: &Lexed<'_>, session: &Session, edits: &mut Edits) -> Result<(Act
     if s.is(0, "unload") {
         return unload(s, session).map(|unload| (Action::Unload(Box::new(unload)), None));
     }
+    // First: of two edits in one place the first is made.
+    leader::rewrite(s, edits);
     if !session.case_sensitive {
         rewrite::fold_names(s, edits);
     }

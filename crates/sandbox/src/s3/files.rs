@@ -233,7 +233,7 @@ impl Files {
             there.as_ref().is_some_and(|there| condition.as_etag().is_none_or(|wanted| wanted.strong_cmp(there)))
         };
         if if_match.as_ref().is_some_and(|condition| !fits(condition)) || if_none_match.as_ref().is_some_and(fits) {
-            return Err(s3_error!(PreconditionFailed));
+            return Err(s3_error!(PreconditionFailed, "At least one of the pre-conditions you specified did not hold"));
         }
         Ok(())
     }

@@ -229,6 +229,7 @@ async fn the_environment_has_every_variable_and_the_file_appears_when_all_runs()
         "AWS_ACCESS_KEY_ID",
         "AWS_SECRET_ACCESS_KEY",
         "AWS_REGION",
+        "AWS_DEFAULT_REGION",
         "TWINHOUSE_STAGING_S3",
         "TWINHOUSE_SANDBOX_CA",
     ];

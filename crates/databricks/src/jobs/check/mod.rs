@@ -47,3 +47,6 @@ pub(crate) fn unique<'a>(
     }
     Ok(seen)
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,7 +24,7 @@ pub(super) async fn describe(aws: &Arc<Aws>, call: &Call) -> Result<Value, Failu
         "CreatedAt": epoch(statement.created),
         "UpdatedAt": epoch(statement.updated()),
         "RedshiftPid": statement.process(),
-        "ResultFormat": "JSON",
+        "ResultFormat": statement.format.name(),
     });
     if !statement.target.0.is_empty() {
         answer[statement.target.0] = json!(statement.target.1);
@@ -145,7 +145,7 @@ fn entry(statement: &Statement) -> Value {
         "CreatedAt": epoch(statement.created),
         "UpdatedAt": epoch(statement.updated()),
         "IsBatchStatement": statement.is_batch,
-        "ResultFormat": "JSON",
+        "ResultFormat": statement.format.name(),
     });
     if let Some(name) = &statement.name {
         entry["StatementName"] = json!(name);

@@ -47,7 +47,7 @@ async fn run_all(
                 let message = "Query cancelled on user's request".to_owned();
                 return Err(crate::redshift::Refusal { code: "57014".to_owned(), message });
             }
-            run(&mut visitor, part).await?;
+            run(&mut visitor, part, statement.format).await?;
         }
         if atomic {
             visitor.run("COMMIT", &mut Outcome::default()).await?;

@@ -5,6 +5,7 @@
 
 mod answer;
 mod batch;
+mod metadata;
 mod page;
 mod parameters;
 mod session;
@@ -20,7 +21,10 @@ use std::{
 use http::StatusCode;
 use serde_json::Value;
 
-use self::{session::Sessions, statement::Statement};
+use self::{
+    session::Sessions,
+    statement::{Format, Statement},
+};
 use super::{Aws, answer::Failure, call::Call};
 
 pub(super) const NAME: &str = "redshift-data";
@@ -92,9 +96,14 @@ pub(super) async fn answer(aws: &Arc<Aws>, call: &Call) -> Result<Value, Failure
         "ExecuteStatement" => submit::execute(aws, call).await,
         "BatchExecuteStatement" => batch::execute(aws, call).await,
         "DescribeStatement" => answer::describe(aws, call).await,
-        "GetStatementResult" => page::json(aws, call),
+        "GetStatementResult" => page::page(aws, call, Format::Json),
+        "GetStatementResultV2" => page::page(aws, call, Format::Csv),
         "CancelStatement" => answer::cancel(aws, call).await,
         "ListStatements" => answer::list(aws, call),
+        "ListDatabases" => metadata::databases(aws, call).await,
+        "ListSchemas" => metadata::schemas(aws, call).await,
+        "ListTables" => metadata::tables(aws, call).await,
+        "DescribeTable" => metadata::table(aws, call).await,
         "ListSessions" => aws.data_api.sessions.list(),
         _ => Err(call.not_imitated()),
     }

@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::super::{Aws, answer::Failure, call::Call};
+use super::{
+    super::{Aws, answer::Failure, call::Call},
+    statement::{Format, Status},
+};
 use crate::redshift::Column;
 
 /// The service's name of a type.
@@ -52,7 +55,21 @@ pub(super) fn field(value: Option<String>, oid: u32) -> Value {
     }
 }
 
-fn column(column: &Column) -> Value {
+/// One row of CSV. What is empty is NULL, and an empty text is quoted.
+pub(super) fn line(values: &[Option<String>]) -> String {
+    let field = |value: &Option<String>| match value {
+        None => String::new(),
+        Some(text) if text.is_empty() || text.contains([',', '"', '\n', '\r']) => {
+            format!("\"{}\"", text.replace('"', "\"\""))
+        }
+        Some(text) => text.clone(),
+    };
+    let mut line = values.iter().map(field).collect::<Vec<_>>().join(",");
+    line.push_str("\r\n");
+    line
+}
+
+pub(super) fn column(column: &Column) -> Value {
     let packed = column.modifier.checked_sub(4).filter(|packed| *packed >= 0);
     let (precision, scale, length) = match (column.oid, packed) {
         (1700, Some(packed)) => (packed >> 16, packed & 0x7ff, 0),
@@ -75,10 +92,15 @@ fn column(column: &Column) -> Value {
     })
 }
 
-/// A page of a result in JSON.
-pub(super) fn json(aws: &Aws, call: &Call) -> Result<Value, Failure> {
+/// A page of a result. Each of the two calls hands out one format.
+pub(super) fn page(aws: &Aws, call: &Call, format: Format) -> Result<Value, Failure> {
     let id = call.required("Id")?;
     let (statement, part) = aws.data_api.find(id)?;
+    if statement.format != format {
+        let other = if format == Format::Json { "GetStatementResultV2" } else { "GetStatementResult" };
+        let message = format!("The result is in {}: use {other} to fetch it.", statement.format.name());
+        return Err(Failure::invalid(message));
+    }
     if part.is_none() && statement.is_batch {
         let message = "Query is a batch; name one of its statements as Id:number.";
         return Err(Failure::invalid(message));
@@ -88,7 +110,7 @@ pub(super) fn json(aws: &Aws, call: &Call) -> Result<Value, Failure> {
         Some(token) => token.parse().map_err(|_| Failure::invalid("The token NextToken is not valid."))?,
     };
     let mut course = statement.parts[part.unwrap_or(0)].lock();
-    if course.status != super::statement::Status::Finished {
+    if course.status != Status::Finished {
         let message = format!("Query is not in FINISHED state: {}.", course.status.name());
         return Err(Failure::invalid(message));
     }
@@ -103,6 +125,9 @@ pub(super) fn json(aws: &Aws, call: &Call) -> Result<Value, Failure> {
         "ColumnMetadata": columns.iter().map(column).collect::<Vec<_>>(),
         "TotalNumRows": outcome.rows,
     });
+    if format == Format::Csv {
+        answer["ResultFormat"] = json!(format.name());
+    }
     if more {
         answer["NextToken"] = json!((number + 1).to_string());
     }

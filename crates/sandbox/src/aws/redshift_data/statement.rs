@@ -40,6 +40,23 @@ impl Status {
     }
 }
 
+/// How the rows of a result are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Format {
+    #[default]
+    Json,
+    Csv,
+}
+
+impl Format {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Json => "JSON",
+            Self::Csv => "CSV",
+        }
+    }
+}
+
 /// What was handed in, and what has become of it.
 #[derive(Debug)]
 pub(super) struct Statement {
@@ -51,6 +68,7 @@ pub(super) struct Statement {
     pub(super) session: Option<String>,
     pub(super) parameters: Value,
     pub(super) is_batch: bool,
+    pub(super) format: Format,
     pub(super) created: SystemTime,
     pub(super) parts: Vec<Part>,
     course: Mutex<Course>,
@@ -92,6 +110,7 @@ pub(super) struct Outcome {
     pub(super) rows: u64,
     pub(super) changed: Option<u64>,
     pub(super) bytes: u64,
+    format: Format,
     spool: Option<File>,
     /// Where each finished page ends.
     ends: Vec<u64>,
@@ -121,6 +140,7 @@ impl Statement {
             session: None,
             parameters: Value::Null,
             is_batch: false,
+            format: Format::default(),
             created: now,
             parts: sqls.into_iter().map(Part::new).collect(),
             course: Mutex::new(Course {
@@ -250,16 +270,23 @@ impl Outcome {
         Ok(())
     }
 
-    /// The rows of a page as a JSON list, and whether more follow. The first page of no rows is there, and empty.
+    pub(super) fn new(format: Format) -> Self {
+        Self { format, ..Self::default() }
+    }
+
+    /// The rows of a page as they are handed out, and whether more follow. The first page of no rows is there, and empty.
     pub(super) fn page(&mut self, number: usize) -> io::Result<Option<(Value, bool)>> {
         let Some(spool) = &mut self.spool else { return Ok((number == 0).then(|| (json!([]), false))) };
         let Some(&end) = self.ends.get(number) else { return Ok(None) };
         let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
         spool.seek(SeekFrom::Start(start))?;
-        let mut text = vec![b'['];
-        spool.take(end - start).read_to_end(&mut text)?;
-        text.push(b']');
-        Ok(Some((serde_json::from_slice(&text)?, number + 1 < self.ends.len())))
+        let mut text = String::new();
+        spool.take(end - start).read_to_string(&mut text)?;
+        let records = match self.format {
+            Format::Json => serde_json::from_str(&format!("[{text}]"))?,
+            Format::Csv => json!([{ "CSVRecords": text }]),
+        };
+        Ok(Some((records, number + 1 < self.ends.len())))
     }
 
     /// Nothing more comes.
@@ -276,11 +303,17 @@ impl Receiver for Outcome {
 
     fn row(&mut self, values: Vec<Option<String>>) -> io::Result<()> {
         let columns = self.columns.as_deref().unwrap_or_default();
-        let fields = values.into_iter().zip(columns).map(|(value, column)| super::page::field(value, column.oid));
-        let row = Value::Array(fields.collect()).to_string();
+        let row = match self.format {
+            Format::Json => {
+                let fields =
+                    values.into_iter().zip(columns).map(|(value, column)| super::page::field(value, column.oid));
+                Value::Array(fields.collect()).to_string()
+            }
+            Format::Csv => super::page::line(&values),
+        };
         self.bytes += row.len() as u64;
         self.rows += 1;
-        if !self.page.is_empty() {
+        if self.format == Format::Json && !self.page.is_empty() {
             self.page.push(',');
         }
         self.page.push_str(&row);

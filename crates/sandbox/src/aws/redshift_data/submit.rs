@@ -13,7 +13,7 @@ use super::{
         credentials::{For, epoch, issue},
     },
     parameters,
-    statement::{Part, Statement, Status},
+    statement::{Format, Outcome, Part, Statement, Status},
 };
 use crate::redshift::{Refusal, Visitor};
 
@@ -54,9 +54,11 @@ pub(super) fn prepare(aws: &Arc<Aws>, call: &Call, sqls: Vec<String>) -> Result<
     };
     bounded("ClientToken", 1, 64)?;
     let name = bounded("StatementName", 0, 2048)?;
-    if call.text("ResultFormat").is_some_and(|format| format != "JSON") {
-        return Err(Failure::unknown_operation("The sandbox does not imitate results in CSV.".to_owned()));
-    }
+    let format = match call.text("ResultFormat") {
+        None | Some("JSON") => Format::Json,
+        Some("CSV") => Format::Csv,
+        Some(_) => return Err(Failure::invalid("ResultFormat must be JSON or CSV.")),
+    };
     let within = |name: &str, least: u64, most: u64| match call.number(name)? {
         Some(number) if !(least..=most).contains(&number) => {
             Err(Failure::invalid(format!("{name} must be between {least} and {most}.")))
@@ -89,15 +91,15 @@ pub(super) fn prepare(aws: &Arc<Aws>, call: &Call, sqls: Vec<String>) -> Result<
         }
     };
     let mut statement = Statement::new(name, &database, target.unwrap_or(("", String::new())), sqls);
-    statement.session = session;
+    (statement.session, statement.format) = (session, format);
     statement.parameters = call.value("Parameters").cloned().unwrap_or(Value::Null);
     Ok(Submission { statement, place, wait })
 }
 
-type Target = (&'static str, String);
+pub(super) type Target = (&'static str, String);
 
 /// The cluster or the workgroup: one and the same, under both names.
-fn target(call: &Call) -> Result<Option<Target>, Failure> {
+pub(super) fn target(call: &Call) -> Result<Option<Target>, Failure> {
     let (cluster, workgroup) = (call.text("ClusterIdentifier"), call.text("WorkgroupName"));
     match (cluster, workgroup, call.text("SessionId")) {
         (Some(_), Some(_), _) => Err(Failure::invalid("Give ClusterIdentifier or WorkgroupName, not both.")),
@@ -112,7 +114,7 @@ fn target(call: &Call) -> Result<Option<Target>, Failure> {
 }
 
 /// As whom the statement runs.
-fn login(aws: &Aws, call: &Call, target: &Option<Target>) -> Result<(String, Secret), Failure> {
+pub(super) fn login(aws: &Aws, call: &Call, target: &Option<Target>) -> Result<(String, Secret), Failure> {
     let serverless = matches!(target, Some(("WorkgroupName", _)));
     match (call.text("SecretArn"), call.text("DbUser")) {
         (Some(_), Some(_)) => Err(Failure::invalid("DbUser cannot be given together with SecretArn.")),
@@ -125,13 +127,16 @@ fn login(aws: &Aws, call: &Call, target: &Option<Target>) -> Result<(String, Sec
         }
         (None, user) => {
             let whom = match user {
-                Some(user) => (format!("IAM:{user}"), user.to_lowercase(), false),
-                None => (call.caller.database_user(), call.caller.database_user(), true),
+                Some(user) => For {
+                    login: format!("IAM:{user}"),
+                    user: user.to_lowercase(),
+                    create: false,
+                    groups: Vec::new(),
+                    database: None,
+                },
+                None => For::identity(call, None),
             };
-            let (login, user, create) = whom;
-            let groups = Vec::new();
-            let whom = For { login: login.clone(), user, create, groups, database: None };
-            Ok((login, issue(aws, call, "DurationSeconds", whom)?.password))
+            Ok((whom.login.clone(), issue(aws, call, "DurationSeconds", whom)?.password))
         }
     }
 }
@@ -211,18 +216,18 @@ async fn run_alone(
     statement: Arc<Statement>,
     mut visitor: Visitor,
 ) -> (Option<Visitor>, Result<(), String>) {
-    let ran = run(&mut visitor, &statement.parts[0]).await;
+    let ran = run(&mut visitor, &statement.parts[0], statement.format).await;
     // Without a live connection there is no session to go on with.
     let lost = ran.as_ref().is_err_and(|refusal| refusal.code == "08006");
     ((!lost).then_some(visitor), ran.map_err(|refusal| words(&refusal)))
 }
 
 /// Runs one text and keeps its answer.
-pub(super) async fn run(visitor: &mut Visitor, part: &Part) -> Result<(), Refusal> {
+pub(super) async fn run(visitor: &mut Visitor, part: &Part, format: Format) -> Result<(), Refusal> {
     part.lock().status = Status::Started;
     let began = std::time::Instant::now();
     part.lock().began = Some(began);
-    let mut outcome = super::statement::Outcome::default();
+    let mut outcome = Outcome::new(format);
     let ran = visitor.run(&part.sql, &mut outcome).await;
     let ran = ran.and_then(|()| outcome.close().map_err(Refusal::from));
     let mut course = part.lock();

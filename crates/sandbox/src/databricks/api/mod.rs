@@ -10,18 +10,22 @@
 
 pub(crate) mod dbfs;
 pub(crate) mod files;
+pub(crate) mod jobs;
 pub(crate) mod login;
 pub(crate) mod reply;
 pub(crate) mod transfers;
 pub(crate) mod unity;
 pub(crate) mod warehouses;
+pub(crate) mod workspace;
 
 mod directories;
 mod identity;
+mod jobs_runs;
 pub(crate) mod me;
 mod page;
 mod range;
 mod tables;
+mod workspace_form;
 
 #[cfg(test)]
 mod tests;

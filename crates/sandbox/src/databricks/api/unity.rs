@@ -134,6 +134,7 @@ pub(super) fn refusal(error: &SqlError, kind: &str, name: &str) -> ApiError {
         "SCHEMA_NOT_FOUND" => no_schema(catalog, schema),
         "TABLE_OR_VIEW_NOT_FOUND" | "VOLUME_NOT_FOUND" | "ROUTINE_NOT_FOUND" => absent(kind, name),
         class if class.ends_with("_ALREADY_EXISTS") => {
+            let class = if class == "TABLE_OR_VIEW_ALREADY_EXISTS" { "TABLE_ALREADY_EXISTS" } else { class };
             let last = name.rsplit('.').next().unwrap_or_default();
             ApiError::new(http::StatusCode::BAD_REQUEST, class, format!("{kind} '{last}' already exists"))
         }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
+    Effect,
     governance::Governance,
     keys::TableKey,
     maintain::TableStatistics,
@@ -61,6 +62,24 @@ impl Default for Place {
 }
 
 impl Place {
+    /// Takes in what a statement has asked of its session.
+    pub(crate) fn apply(&mut self, effect: Effect) {
+        match effect {
+            Effect::None | Effect::Set { .. } => {}
+            Effect::Use { catalog, schema } => {
+                if let Some(catalog) = catalog {
+                    self.catalog = catalog;
+                    self.schema = DEFAULT.to_owned();
+                }
+                if let Some(schema) = schema {
+                    self.schema = schema;
+                }
+            }
+            Effect::CreateView { name, view } => self.views.insert(name, view),
+            Effect::DropView { name } => self.views.remove(&name),
+        }
+    }
+
     /// The same inside a view.
     pub(super) fn deeper(&self, deepest: usize) -> SqlResult<Self> {
         if self.depth >= deepest {

@@ -15,10 +15,11 @@ use super::{history, links, sessions, sessions::Sessions, statements};
 use crate::s3::SessionKeys;
 use crate::databricks::{
     api::{
-        Access, ApiError, WORKSPACE_HEADER, WORKSPACE_ID, Warehouses, dbfs, files, login, require_bearer, unity, warehouses,
+        Access, ApiError, WORKSPACE_HEADER, WORKSPACE_ID, Warehouses, dbfs, files, jobs, login, require_bearer,
         transfers::{self, Transfers},
-        with_request_ids,
+        unity, warehouses, with_request_ids, workspace,
     },
+    jobs::Jobs,
     quirks::Quirks,
     statement::Runner,
 };
@@ -34,6 +35,7 @@ pub(super) struct App {
     pub(super) signer: links::Signer,
     pub(super) sessions: Sessions,
     pub(super) warehouses: Warehouses,
+    pub(super) jobs: Jobs,
     /// Where the texts of statements go.
     pub(super) statement_log: Option<PathBuf>,
 }
@@ -60,6 +62,8 @@ pub(super) fn router(app: &Arc<App>, access: &Access) -> Router {
         .merge(files::routes(engine.clone(), transfers.clone()))
         .merge(dbfs::routes(engine.clone()))
         .merge(warehouses::routes(app.warehouses.clone()))
+        .merge(jobs::routes(app.jobs.clone()))
+        .merge(workspace::routes(app.jobs.workspace.clone()))
         .fallback(refuse)
         .method_not_allowed_fallback(refuse);
     let open = login::routes(access.clone());

@@ -16,7 +16,10 @@ use sha2::{Digest, Sha256};
 use tokio_util::io::ReaderStream;
 
 use super::app::Shared;
-use crate::databricks::statement::{Body as Kept, State as Phase};
+use crate::{
+    databricks::statement::{Body as Kept, State as Phase},
+    faults::{FaultKind, struck},
+};
 
 /// Signs links with a key that nobody else has.
 pub(super) struct Signer {
@@ -45,8 +48,14 @@ impl Signer {
     }
 
     pub(super) fn sign(&self, base: &str, statement: &str, chunk: usize, lifetime: Duration) -> Link {
-        let expires = SystemTime::now() + lifetime;
-        let millis = expires.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+        let now = SystemTime::now();
+        let expires = now + lifetime;
+        // What it says and what it does may be two things.
+        let dies = match struck() {
+            Some(FaultKind::EarlyLink { after }) => now + after.min(lifetime),
+            _ => expires,
+        };
+        let millis = dies.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
         let signature = self.signature(statement, chunk, millis);
         let url = format!(
             "{base}/links/{statement}/{chunk}?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Expires={}&X-Amz-Until={millis}&X-Amz-Signature={signature}",

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::{app::Shared, statements::check_warehouse};
 use crate::databricks::{
     api::{ApiError, ApiResult, body_of, reply::Query},
-    engine::{DEFAULT, Effect, Place},
+    engine::{Effect, Place},
     statement::Tag,
 };
 
@@ -47,21 +47,10 @@ impl Session {
 
     fn apply(&mut self, effect: Effect) {
         match effect {
-            Effect::None => {}
-            Effect::Use { catalog, schema } => {
-                if let Some(catalog) = catalog {
-                    self.place.catalog = catalog;
-                    self.place.schema = DEFAULT.to_owned();
-                }
-                if let Some(schema) = schema {
-                    self.place.schema = schema;
-                }
-            }
             Effect::Set { name, value } => {
                 self.confs.insert(name, value);
             }
-            Effect::CreateView { name, view } => self.place.views.insert(name, view),
-            Effect::DropView { name } => self.place.views.remove(&name),
+            other => self.place.apply(other),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `/api/2.0/sql/statements`
 
-use std::{fs::OpenOptions, io::Write as _, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -15,11 +15,14 @@ use super::{
     app::{App, Shared},
     sessions::Session,
 };
-use crate::databricks::{
-    api::{ApiError, ApiResult, body_of},
-    engine::Request,
-    sql::{Parameter, Parameters},
-    statement::{Answer, Body, Disposition, Entry, Format, Origin, Shape, State as Phase, Submission, Tag},
+use crate::{
+    databricks::{
+        api::{ApiError, ApiResult, body_of},
+        engine::Request,
+        sql::{Parameter, Parameters},
+        statement::{Answer, Body, Disposition, Entry, Format, Origin, Shape, State as Phase, Submission, Tag},
+    },
+    statement_log,
 };
 
 /// The longest statement.
@@ -74,7 +77,7 @@ pub(super) async fn submit(State(app): Shared, headers: HeaderMap, body: Bytes) 
         return Err(ApiError::invalid("At most 20 query tags are allowed."));
     }
     if let Some(file) = &app.statement_log {
-        note(file, &sql);
+        statement_log::note(file, &sql);
     }
     let (sessions, session_id) = (app.sessions.clone(), submit.session_id.clone());
     let application = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).map(str::to_owned);
@@ -109,15 +112,6 @@ async fn settle(entry: &Entry, wait: Duration, cancel: bool) -> Phase {
         return entry.state();
     }
     state
-}
-
-/// Appends a text to the log of statements.
-fn note(file: &std::path::Path, sql: &str) {
-    let line = format!("{}\n", Value::String(sql.to_owned()));
-    let open = OpenOptions::new().create(true).append(true).open(file);
-    if let Err(error) = open.and_then(|mut open| open.write_all(line.as_bytes())) {
-        tracing::warn!(%error, "a statement is not in the log");
-    }
 }
 
 /// How long the warehouse needs to be ready, or a refusal.

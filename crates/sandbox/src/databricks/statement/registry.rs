@@ -242,6 +242,7 @@ impl Statements {
     pub(crate) fn begin(&self, sql: String, shape: Shape, origin: Origin) -> Arc<Entry> {
         // Ids of the service are UUIDs whose first digits are a time.
         let id = uuid::Uuid::now_v7().to_string();
+        crate::status::statement(crate::faults::Front::Databricks, &sql);
         let now = SystemTime::now();
         let entry = Arc::new(Entry {
             folder: self.folder.join(&id),

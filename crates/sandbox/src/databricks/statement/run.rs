@@ -10,10 +10,13 @@ use super::{
     registry::{Entry, Origin, State, Statements},
     spool::{Shape, Spool},
 };
-use crate::databricks::{
-    engine::{Effect, Engine, Outcome, Request},
-    error::{SqlError, SqlResult},
-    quirks::Quirks,
+use crate::{
+    databricks::{
+        engine::{Effect, Engine, Outcome, Request},
+        error::{SqlError, SqlResult},
+        quirks::Quirks,
+    },
+    faults::{FaultKind, struck},
 };
 
 /// A statement that is about to run.
@@ -40,9 +43,12 @@ pub(crate) struct Runner {
 
 impl Runner {
     /// Starts a statement and answers at once.
-    pub(crate) fn submit(&self, submission: Submission) -> Arc<Entry> {
+    pub(crate) fn submit(&self, mut submission: Submission) -> Arc<Entry> {
         let origin = submission.origin.clone();
         let entry = self.statements.begin(submission.request.sql.clone(), submission.shape, origin);
+        if let Some(FaultKind::WarehouseStarting { pause }) = struck() {
+            submission.delay += pause;
+        }
         let work = run_in_time(self.engine.clone(), submission, Arc::clone(&self.quirks), Arc::clone(&entry));
         let task = self.runtime.spawn(work);
         entry.attach(task.abort_handle());

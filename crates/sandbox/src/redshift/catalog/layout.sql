@@ -9,6 +9,51 @@ create table twinhouse.layout (
   foreign_keys jsonb not null default '[]'
 );
 
+-- Foreign keys are told to the catalog, and nobody enforces them: they have no triggers.
+create function twinhouse.note_foreign_keys(made oid, keys jsonb) returns void language plpgsql security definer
+set search_path = pg_catalog as $$
+declare
+  key jsonb;
+  own_schema oid;
+  there oid;
+  attributes smallint[];
+  referenced smallint[];
+  number oid;
+begin
+  select relnamespace into own_schema from pg_class where oid = made;
+  for key in select jsonb_array_elements(keys) loop
+    select c.oid into there from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where c.relname = key->>'table' and c.relkind in ('r', 'p') and coalesce(n.nspname = key->>'schema', true)
+    order by n.oid <> own_schema, n.nspname <> 'public' limit 1;
+    if there is null then
+      raise exception 'relation "%" does not exist', key->>'table' using errcode = '42P01';
+    end if;
+    attributes := array(select a.attnum from jsonb_array_elements_text(key->'columns') with ordinality wanted (name, place)
+      join pg_attribute a on a.attrelid = made and a.attname = wanted.name order by wanted.place);
+    referenced := array(select a.attnum from jsonb_array_elements_text(key->'to') with ordinality wanted (name, place)
+      join pg_attribute a on a.attrelid = there and a.attname = wanted.name order by wanted.place);
+    if referenced = '{}' then
+      select conkey into referenced from pg_constraint where conrelid = there and contype = 'p';
+    end if;
+    if coalesce(cardinality(referenced), 0) <> cardinality(attributes)
+       or cardinality(attributes) <> jsonb_array_length(key->'columns') then
+      raise exception 'number of referencing and referenced columns for foreign key disagree' using errcode = '42830';
+    end if;
+    number := pg_nextoid('pg_constraint', 'oid', 'pg_constraint_oid_index');
+    -- What else the engine's version has in such a row comes from a row that is there.
+    insert into pg_constraint select (jsonb_populate_record(known, jsonb_build_object(
+      'oid', number,
+      'conname', coalesce(key->>'name', (select relname from pg_class where oid = made) || '_' || (key->'columns'->>0) || '_fkey'),
+      'connamespace', own_schema, 'contype', 'f', 'conrelid', made, 'conindid', 0, 'confrelid', there,
+      'confupdtype', 'a', 'confdeltype', 'a', 'confmatchtype', 's', 'conkey', attributes, 'confkey', referenced))).*
+    from pg_constraint known where known.conrelid = 'twinhouse.layout'::regclass and known.contype = 'p';
+    -- It goes when either table goes.
+    insert into pg_depend (classid, objid, objsubid, refclassid, refobjid, refobjsubid, deptype)
+      select 'pg_constraint'::regclass, number, 0, 'pg_class'::regclass, relation, 0, 'a'
+      from (select made as relation union select there) tables;
+  end loop;
+end $$;
+
 create function twinhouse.after_ddl() returns event_trigger language plpgsql security definer
 set search_path = pg_catalog as $$
 declare
@@ -30,6 +75,7 @@ begin
                coalesce((said->>'interleaved')::boolean, false),
                coalesce(said->'encodings', '[]'), coalesce(said->'foreign_keys', '[]')
         on conflict (relid) do nothing;
+        perform twinhouse.note_foreign_keys(made.objid, coalesce(said->'foreign_keys', '[]'));
       end loop;
     elsif made.object_type = 'table' and tg_tag = 'ALTER TABLE' then
       perform twinhouse.fit_lengths(made.objid);

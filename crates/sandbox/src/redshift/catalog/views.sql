@@ -57,7 +57,8 @@ create view pg_catalog.svv_redshift_tables as
          pg_catalog.pg_get_userbyid(relowner)::varchar(128) as table_owner
   from twinhouse.tables;
 create view pg_catalog.svv_tables as
-  select database_name as table_catalog, schema_name as table_schema, table_name, table_type, remarks
+  select database_name as table_catalog, schema_name as table_schema, table_name,
+         (case table_type when 'TABLE' then 'BASE TABLE' else table_type end)::varchar(128) as table_type, remarks
   from pg_catalog.svv_all_tables;
 create view pg_catalog.svv_all_columns as
   select pg_catalog.current_database()::varchar(128) as database_name, nspname::varchar(128) as schema_name,
@@ -72,7 +73,13 @@ create view pg_catalog.svv_all_columns as
   from twinhouse.columns;
 create view pg_catalog.svv_columns as
   select database_name as table_catalog, schema_name as table_schema, table_name, column_name, ordinal_position,
-         column_default, is_nullable, data_type, character_maximum_length, numeric_precision, numeric_scale, remarks
+         column_default, is_nullable, data_type, character_maximum_length, numeric_precision,
+         case when numeric_precision is not null then 10 end as numeric_precision_radix, numeric_scale,
+         case when data_type like 'time%' then 6 end as datetime_precision, null::varchar(128) as interval_type,
+         null::varchar(128) as interval_precision, null::varchar(128) as character_set_catalog,
+         null::varchar(128) as character_set_schema, null::varchar(128) as character_set_name,
+         null::varchar(128) as collation_catalog, null::varchar(128) as collation_schema,
+         null::varchar(128) as collation_name, null::varchar(128) as domain_name, remarks
   from pg_catalog.svv_all_columns;
 create view pg_catalog.svv_redshift_columns as
   select pg_catalog.current_database()::varchar(128) as database_name, c.nspname::varchar(128) as schema_name,
@@ -96,7 +103,7 @@ create view pg_catalog.svv_redshift_databases as
   select datname::varchar(128) as database_name, datdba::int as database_owner, 'local'::varchar(32) as database_type,
          datacl::text::varchar(128) as database_acl, null::varchar(128) as database_options,
          'Serializable'::varchar(128) as database_isolation_level
-  from pg_catalog.pg_database where datname not in ('template0', 'template1', 'postgres');
+  from pg_catalog.pg_database where datname not in ('template0', 'template1', 'postgres', 'twinhouse_template');
 create view pg_catalog.svv_table_info as
   select * from (
     select pg_catalog.current_database()::text as database, t.nspname::text as schema, t.relid as table_id, t.relname::text as "table",

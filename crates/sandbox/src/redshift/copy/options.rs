@@ -4,6 +4,7 @@ use super::{
     super::{
         access::Authorization,
         lexer::{Kind, Lexed},
+        options,
         report::Report,
     },
     authorization::{authorization, location},
@@ -180,9 +181,7 @@ impl CopyStatement {
         while at < s.len() {
             let word = s.raw(at).to_ascii_lowercase();
             if let Some((authorization, next)) = authorization(s, at)? {
-                if authorized.replace(authorization).is_some() {
-                    return Err(Report::error("42601", "conflicting or redundant options"));
-                }
+                options::authorize(&mut authorized, authorization)?;
                 at = next;
                 continue;
             }
@@ -201,7 +200,7 @@ impl CopyStatement {
                     delimiter = Some(one_byte(&s.value(value), "delimiter")?);
                     value + 1
                 }
-                "manifest" => flag(&mut self.manifest, next),
+                "manifest" => options::flag(&mut self.manifest, next),
                 "ignoreheader" => {
                     self.ignore_header = number()?;
                     value + 1
@@ -248,19 +247,19 @@ impl CopyStatement {
                     }
                     value + 1
                 }
-                "emptyasnull" => flag(&mut self.empty_as_null, next),
-                "blanksasnull" => flag(&mut self.blanks_as_null, next),
-                "fillrecord" => flag(&mut self.fill_record, next),
-                "explicit_ids" => flag(&mut self.explicit_ids, next),
-                "serializetojson" => flag(&mut self.serialize_to_json, next),
-                "ignoreblanklines" => flag(&mut self.ignore_blank_lines, next),
-                "escape" => flag(&mut self.escape, next),
-                "removequotes" => flag(&mut self.remove_quotes, next),
-                "trimblanks" => flag(&mut self.trim_blanks, next),
-                "truncatecolumns" => flag(&mut self.truncate_columns, next),
-                "roundec" => flag(&mut self.round_decimals, next),
-                "acceptanydate" => flag(&mut self.accept_any_date, next),
-                "noload" => flag(&mut self.no_load, next),
+                "emptyasnull" => options::flag(&mut self.empty_as_null, next),
+                "blanksasnull" => options::flag(&mut self.blanks_as_null, next),
+                "fillrecord" => options::flag(&mut self.fill_record, next),
+                "explicit_ids" => options::flag(&mut self.explicit_ids, next),
+                "serializetojson" => options::flag(&mut self.serialize_to_json, next),
+                "ignoreblanklines" => options::flag(&mut self.ignore_blank_lines, next),
+                "escape" => options::flag(&mut self.escape, next),
+                "removequotes" => options::flag(&mut self.remove_quotes, next),
+                "trimblanks" => options::flag(&mut self.trim_blanks, next),
+                "truncatecolumns" => options::flag(&mut self.truncate_columns, next),
+                "roundec" => options::flag(&mut self.round_decimals, next),
+                "acceptanydate" => options::flag(&mut self.accept_any_date, next),
+                "noload" => options::flag(&mut self.no_load, next),
                 "compupdate" | "statupdate" => {
                     next + usize::from(s.is_any(next, &["on", "off", "true", "false", "preset"]))
                 }
@@ -273,12 +272,9 @@ impl CopyStatement {
             };
             seen.push(word);
         }
-        self.delimiter = delimiter.unwrap_or(if self.format == Format::Csv { b',' } else { b'|' });
+        self.delimiter = options::delimiter(delimiter, self.format == Format::Csv);
         self.check(&seen)?;
-        self.authorization = authorized.ok_or_else(|| {
-            Report::internal("CREDENTIALS argument is required but not supplied")
-                .with_detail("Specify IAM_ROLE or ACCESS_KEY_ID and SECRET_ACCESS_KEY.")
-        })?;
+        self.authorization = options::authorized(authorized)?;
         Ok(())
     }
 
@@ -290,12 +286,7 @@ impl CopyStatement {
         self.format = match word.as_str() {
             "parquet" => Format::Parquet,
             "csv" => Format::Csv,
-            "fixedwidth" => {
-                let wrong = || Report::error("22023", "Invalid fixed width specification");
-                let spec = argument.ok_or_else(wrong)?;
-                let width = |part: &str| part.rsplit(':').next()?.trim().parse().ok().filter(|width| *width > 0);
-                Format::FixedWidth(spec.split(',').map(width).collect::<Option<_>>().ok_or_else(wrong)?)
-            }
+            "fixedwidth" => Format::FixedWidth(options::widths(&argument.unwrap_or_default())?),
             "json" => Format::Json(match argument.ok_or_else(|| Report::syntax(s.raw(value)))?.as_str() {
                 "auto" => Mapping::Auto,
                 "auto ignorecase" => Mapping::AutoIgnoreCase,
@@ -352,11 +343,6 @@ impl CopyStatement {
             None => Ok(()),
         }
     }
-}
-
-fn flag(flag: &mut bool, next: usize) -> usize {
-    *flag = true;
-    next
 }
 
 fn one_byte(text: &str, what: &str) -> Result<u8, Report> {

@@ -30,6 +30,7 @@ impl Session {
         let text = str::from_utf8(parts.cstr());
         let refused = text.is_err().then(not_utf8);
         let text = text.unwrap_or_default().to_owned();
+        self.shared.note(&text);
         let analysis = self.analyse(&text);
         let verb = analysis.statements.first().map_or(Verb::Utility, |first| first.verb);
         for statement in &analysis.statements {

@@ -19,6 +19,7 @@ use crate::faults::Call;
 impl Session {
     /// A simple query.
     pub(super) async fn simple(&mut self, text: String) -> io::Result<()> {
+        self.shared.note(&text);
         let analysis = self.analyse(&text);
         if analysis.reads_record {
             self.settle().await?;

@@ -99,6 +99,7 @@ impl Cluster {
                 secret_access_key: KEY_SECRET.into(),
             },
             faults: faults.clone(),
+            statement_log: None,
             shutdown: CancellationToken::new(),
         };
         let _one = ONE_AT_A_TIME.lock().await;

@@ -4,6 +4,7 @@ use super::super::{
     access::Authorization,
     copy::{Compression, Location, authorization, location},
     lexer::{Kind, Lexed, tokens},
+    options,
     report::Report,
 };
 
@@ -111,9 +112,7 @@ impl UnloadStatement {
         let (mut seen, mut delimiter, mut authorized): (Vec<String>, _, _) = (Vec::new(), None, None);
         while at < s.len() {
             if let Some((found, next)) = authorization(s, at)? {
-                if authorized.replace(found).is_some() {
-                    return Err(Report::error("42601", "conflicting or redundant options"));
-                }
+                options::authorize(&mut authorized, found)?;
                 at = next;
                 continue;
             }
@@ -134,11 +133,11 @@ impl UnloadStatement {
                     (self.manifest, self.verbose) = (true, s.is(next, "verbose"));
                     next + usize::from(self.verbose)
                 }
-                "header" => flag(&mut self.header, next),
-                "addquotes" => flag(&mut self.add_quotes, next),
-                "escape" => flag(&mut self.escape, next),
-                "allowoverwrite" => flag(&mut self.allow_overwrite, next),
-                "cleanpath" => flag(&mut self.clean_path, next),
+                "header" => options::flag(&mut self.header, next),
+                "addquotes" => options::flag(&mut self.add_quotes, next),
+                "escape" => options::flag(&mut self.escape, next),
+                "allowoverwrite" => options::flag(&mut self.allow_overwrite, next),
+                "cleanpath" => options::flag(&mut self.clean_path, next),
                 "delimiter" if literal => {
                     let text = s.value(value);
                     let [byte] = text.as_bytes() else {
@@ -182,12 +181,9 @@ impl UnloadStatement {
             };
             seen.push(word);
         }
-        self.delimiter = delimiter.unwrap_or(if self.format == Format::Csv { b',' } else { b'|' });
+        self.delimiter = options::delimiter(delimiter, self.format == Format::Csv);
         self.check(&seen)?;
-        self.authorization = authorized.ok_or_else(|| {
-            Report::internal("CREDENTIALS argument is required but not supplied")
-                .with_detail("Specify IAM_ROLE or ACCESS_KEY_ID and SECRET_ACCESS_KEY.")
-        })?;
+        self.authorization = options::authorized(authorized)?;
         Ok(())
     }
 
@@ -198,12 +194,7 @@ impl UnloadStatement {
             "json" => Format::Json,
             "fixedwidth" => {
                 let value = at + 1 + usize::from(s.is(at + 1, "as"));
-                let text = s.value(value);
-                let width = |part: &str| part.rsplit(':').next()?.trim().parse().ok().filter(|width| *width > 0);
-                let widths = text.split(',').map(width).collect::<Option<_>>();
-                self.format = Format::FixedWidth(
-                    widths.ok_or_else(|| Report::error("22023", "Invalid fixed width specification"))?,
-                );
+                self.format = Format::FixedWidth(options::widths(&s.value(value))?);
                 return Ok(value + 1);
             }
             _ => return Err(Report::syntax(s.raw(at))),
@@ -241,11 +232,6 @@ fn check_query(query: &str) -> Result<(), Report> {
         outer_limit |= depth == 0 && s.is(i, "limit");
     }
     if outer_limit { Err(Report::unsupported("Limit clause is not supported")) } else { Ok(()) }
-}
-
-fn flag(flag: &mut bool, next: usize) -> usize {
-    *flag = true;
-    next
 }
 
 #[cfg(test)]
