@@ -3,9 +3,11 @@
 mod arrows;
 mod bad_input;
 mod conformance;
+mod counterpart;
 mod delta;
 mod faults;
 mod fixtures;
 mod proof;
 mod redshift;
 mod secrets;
+mod status;
