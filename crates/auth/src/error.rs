@@ -1,7 +1,8 @@
 //! What a token endpoint's refusal means: the one table.
 
-use serde::Deserialize;
 use std::time::Duration;
+
+use serde_json::Value;
 use twinhouse_core::{
     Effect, Error, ErrorKind, Fault, Secret,
     http::{HeaderMap, StatusCode, retry_after},
@@ -10,23 +11,16 @@ use twinhouse_core::{
 /// The longest text of a server that goes into an error, in characters.
 const QUOTE: usize = 300;
 
-/// The shapes in which token endpoints explain themselves; both occur in the wild at the same service.
-#[derive(Debug, Default, Deserialize)]
-struct Refusal {
-    #[serde(alias = "errorCode")]
-    error: Option<String>,
-    #[serde(alias = "errorSummary")]
-    error_description: Option<String>,
-}
-
-/// The error for an answer of the token endpoint that is not a success. `secret` is blotted out of the server's words.
-pub(crate) fn refused(status: StatusCode, headers: &HeaderMap, body: &[u8], secret: &Secret) -> Error {
-    let Refusal { error: code, error_description: reason } = serde_json::from_slice(body).unwrap_or_default();
+/// The error for an answer of a token service that is not what was wanted. `secrets` are blotted out of its words.
+pub(crate) fn refused(status: StatusCode, headers: &HeaderMap, body: &[u8], secrets: &[&Secret]) -> Error {
+    let (code, reason) = said(body);
     let (kind, fault) = classify(status.as_u16(), code.as_deref(), retry_after(headers));
     let mut error =
         Error::new(kind, "no token was issued").with_fault(fault).with_context("status", status.as_u16().to_string());
-    let clean = |text: String| {
-        let text = if secret.is_empty() { text } else { text.replace(secret.expose(), "***") };
+    let clean = |mut text: String| {
+        for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+            text = text.replace(secret.expose(), "***");
+        }
         text.chars().take(QUOTE).collect::<String>()
     };
     if let Some(reason) = reason {
@@ -39,6 +33,24 @@ pub(crate) fn refused(status: StatusCode, headers: &HeaderMap, body: &[u8], secr
         error = error.with_request_id(id);
     }
     error
+}
+
+/// Code and reason, in whichever of their shapes: OAuth's own, the one with `errorCode`, that of the Databricks API, and
+/// the object that Azure's and Google's management use.
+fn said(body: &[u8]) -> (Option<String>, Option<String>) {
+    let Ok(answer) = serde_json::from_slice::<Value>(body) else { return (None, None) };
+    let inner = answer.get("error").filter(|error| error.is_object()).unwrap_or(&answer);
+    let text = |keys: &[&str]| {
+        keys.iter().find_map(|key| match inner.get(key)? {
+            Value::String(text) if !text.is_empty() => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        })
+    };
+    (
+        text(&["error", "errorCode", "error_code", "status", "code"]),
+        text(&["error_description", "errorSummary", "message"]),
+    )
 }
 
 /// Statuses that are tried again are those of the Databricks Go SDK: 429, 502, 503 and 504.
@@ -88,17 +100,20 @@ mod tests {
     }
 
     #[test]
-    fn both_shapes_of_refusal_are_read_and_the_secret_is_blotted_out() {
+    fn every_shape_of_refusal_are_read_and_the_secret_is_blotted_out() {
         for body in [
             r#"{"error":"invalid_client","error_description":"client secret canary is wrong"}"#,
             r#"{"errorCode":"invalid_client","errorSummary":"client secret canary is wrong"}"#,
+            r#"{"error_code":"invalid_client","message":"client secret canary is wrong"}"#,
+            r#"{"error":{"code":"invalid_client","message":"client secret canary is wrong"}}"#,
         ] {
-            let error = refused(StatusCode::UNAUTHORIZED, &HeaderMap::new(), body.as_bytes(), &Secret::new("canary"));
+            let error =
+                refused(StatusCode::UNAUTHORIZED, &HeaderMap::new(), body.as_bytes(), &[&Secret::new("canary")]);
             assert_eq!(error.kind(), ErrorKind::Unauthenticated);
             assert_eq!(error.vendor_code(), Some("invalid_client"));
             assert_eq!(error.context("reason"), Some("client secret *** is wrong"));
         }
-        let error = refused(StatusCode::UNAUTHORIZED, &HeaderMap::new(), b"<html>", &Secret::new(""));
+        let error = refused(StatusCode::UNAUTHORIZED, &HeaderMap::new(), b"<html>", &[&Secret::new("")]);
         assert_eq!((error.kind(), error.vendor_code()), (ErrorKind::Unauthenticated, None));
     }
 }

@@ -22,3 +22,14 @@ pub trait CredentialSource: fmt::Debug + Send + Sync + 'static {
     /// The name of this way of authenticating, for example `oauth-m2m`.
     fn name(&self) -> &'static str;
 }
+
+#[async_trait]
+impl CredentialSource for Box<dyn CredentialSource> {
+    async fn fetch(&self) -> Result<Credential> {
+        (**self).fetch().await
+    }
+
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+}

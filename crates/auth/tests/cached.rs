@@ -89,7 +89,7 @@ async fn a_hundred_callers_cause_one_fetch_and_later_ones_none() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_that_goes_away_does_not_stop_the_fetch_for_the_others() {
+async fn sdk_go_671_a_caller_that_goes_away_does_not_stop_the_fetch_for_the_others() {
     let script = Script::living(60 * MINUTE);
     let cached = Cached::new(script.clone());
     assert!(tokio::time::timeout(SECOND / 2, cached.credential()).await.is_err());
@@ -127,7 +127,7 @@ async fn it_is_fresh_then_stale_then_expired() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn forty_seconds_before_its_end_a_token_counts_as_expired() {
+async fn sdk_py_362_forty_seconds_before_its_end_a_token_counts_as_expired() {
     for (age, fetches) in [(2 * MINUTE - 41 * SECOND, 1), (2 * MINUTE - 40 * SECOND, 2)] {
         let script = Script { takes: Duration::ZERO, ..Script::living(2 * MINUTE) };
         let cached = Cached::new(script.clone());
@@ -253,4 +253,18 @@ async fn an_empty_token_or_user_is_refused() {
     ] {
         assert_eq!(cached.credential().await.unwrap_err().kind(), ErrorKind::Config);
     }
+}
+
+/// With two caches, one behind the other, a token is handed on that the inner one has kept too long already.
+#[tokio::test(start_paused = true)]
+async fn sdk_go_1549_no_call_in_hours_is_given_a_token_that_has_run_out() {
+    let script = Script::living(60 * MINUTE);
+    let cached = Cached::new(script.clone());
+    for _ in 0..(6 * 60) {
+        let (credential, _) = cached.credential().await.unwrap();
+        let left = credential.expires_at().unwrap().saturating_duration_since(Instant::now());
+        assert!(left > 40 * SECOND, "{left:?}");
+        sleep(MINUTE).await;
+    }
+    assert!((6..=10).contains(&script.count()), "{}", script.count());
 }

@@ -12,6 +12,8 @@ use self::What::{Lost, Permanent, Throttled, Transient};
 
 /// How this backend is called.
 pub(crate) const BACKEND: &str = "databricks";
+/// The page that a workspace sends strangers of its network to.
+const PRIVATE_LINK: &str = "/login.html?error=private-link-validation-error";
 /// More of a server's message than this helps nobody.
 const LONGEST_MESSAGE: usize = 2000;
 
@@ -47,6 +49,7 @@ const CODES: &[(&str, ErrorKind, What)] = &[
     ("ALREADY_EXISTS",                      ErrorKind::AlreadyExists,     Permanent),
     ("BAD_REQUEST",                         ErrorKind::InvalidInput,      Permanent),
     ("CANCELLED",                           ErrorKind::Cancelled,         Permanent),
+    ("CATALOG_ALREADY_EXISTS",              ErrorKind::AlreadyExists,     Permanent),
     ("DATA_LOSS",                           ErrorKind::Internal,          Permanent),
     ("DEADLINE_EXCEEDED",                   ErrorKind::Timeout,           Lost),
     ("ENDPOINT_NOT_FOUND",                  ErrorKind::NotFound,          Permanent),
@@ -58,6 +61,8 @@ const CODES: &[(&str, ErrorKind, What)] = &[
     ("MALFORMED_REQUEST",                   ErrorKind::InvalidInput,      Permanent),
     ("NOT_FOUND",                           ErrorKind::NotFound,          Permanent),
     ("NOT_IMPLEMENTED",                     ErrorKind::Unsupported,       Permanent),
+    // A part of it is done, and more calls do the rest: that is no failure of the service.
+    ("PARTIAL_DELETE",                      ErrorKind::Unavailable,       Permanent),
     ("PERMISSION_DENIED",                   ErrorKind::PermissionDenied,  Permanent),
     ("QUOTA_EXCEEDED",                      ErrorKind::ResourceExhausted, Permanent),
     ("REQUEST_LIMIT_EXCEEDED",              ErrorKind::RateLimited,       Throttled),
@@ -65,15 +70,20 @@ const CODES: &[(&str, ErrorKind, What)] = &[
     ("RESOURCE_CONFLICT",                   ErrorKind::Conflict,          Permanent),
     ("RESOURCE_DOES_NOT_EXIST",             ErrorKind::NotFound,          Permanent),
     ("RESOURCE_EXHAUSTED",                  ErrorKind::RateLimited,       Throttled),
+    ("ROUTINE_ALREADY_EXISTS",              ErrorKind::AlreadyExists,     Permanent),
+    ("SCHEMA_ALREADY_EXISTS",               ErrorKind::AlreadyExists,     Permanent),
     ("SCHEMA_DOES_NOT_EXIST",               ErrorKind::NotFound,          Permanent),
     ("SCHEMA_NOT_FOUND",                    ErrorKind::NotFound,          Permanent),
     ("CATALOG_DOES_NOT_EXIST",              ErrorKind::NotFound,          Permanent),
+    ("TABLE_ALREADY_EXISTS",                ErrorKind::AlreadyExists,     Permanent),
+    ("TABLE_OR_VIEW_ALREADY_EXISTS",        ErrorKind::AlreadyExists,     Permanent),
     ("TABLE_DOES_NOT_EXIST",                ErrorKind::NotFound,          Permanent),
     ("SERVICE_UNDER_MAINTENANCE",           ErrorKind::Unavailable,       Lost),
     ("TEMPORARILY_UNAVAILABLE",             ErrorKind::Unavailable,       Lost),
     ("TOO_MANY_REQUESTS",                   ErrorKind::RateLimited,       Throttled),
     ("UNAUTHENTICATED",                     ErrorKind::Unauthenticated,   Permanent),
     ("UNKNOWN",                             ErrorKind::Internal,          Lost),
+    ("VOLUME_ALREADY_EXISTS",               ErrorKind::AlreadyExists,     Permanent),
     ("WORKSPACE_TEMPORARILY_UNAVAILABLE",   ErrorKind::Unavailable,       Lost),
 ];
 
@@ -176,8 +186,11 @@ const SQLSTATES: &[(&str, ErrorKind, What)] = &[
 
 /// An answer with an error status.
 pub(crate) fn from_answer(status: u16, headers: &HeaderMap, body: &[u8]) -> Error {
-    let said = Said::read(body);
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let said = match header("location").filter(|_| (300..400).contains(&status)) {
+        Some(target) => Said::redirect(&target),
+        None => Said::read(body),
+    };
     let wish = retry_after(headers).or(said.retry_delay);
     let (kind, what) = classify(status, wish.is_some(), &said);
     let message = said.message.or_else(|| header("x-databricks-reason-phrase")).unwrap_or_default();
@@ -204,6 +217,9 @@ fn classify(status: u16, wish: bool, said: &Said) -> (ErrorKind, What) {
     if status == 403 && said.message.as_deref().is_some_and(|text| text.contains("Invalid access token")) {
         return (ErrorKind::Unauthenticated, Permanent);
     }
+    if status == 400 && said.code.as_deref() == Some("INVALID_PARAMETER_VALUE") && is_gone(said) {
+        return (ErrorKind::NotFound, Permanent);
+    }
     // A gateway's own word: what stands behind it did not see the request.
     if status == 429 || (status == 503 && wish) {
         return (if status == 429 { ErrorKind::RateLimited } else { ErrorKind::Unavailable }, Throttled);
@@ -225,6 +241,13 @@ fn classify(status: u16, wish: bool, said: &Said) -> (ErrorKind, What) {
         300..400 => (ErrorKind::PermissionDenied, Permanent),
         _ => (ErrorKind::Protocol, Permanent),
     })
+}
+
+/// A job, run or cluster that is not there: the service says that its id is an invalid value.
+fn is_gone(said: &Said) -> bool {
+    let text = said.message.as_deref().unwrap_or_default();
+    let named = ["Job ", "Run ", "Run: ", "Cluster "].iter().any(|name| text.starts_with(name));
+    named && (text.contains(" does not exist") || text.contains(" doesn't exist"))
 }
 
 /// A statement that failed: HTTP 200, with the failure in its status.
@@ -299,6 +322,21 @@ struct Said {
 }
 
 impl Said {
+    /// A redirect is never followed: the credential is for the workspace alone. Its target, which may hold a secret, is
+    /// not kept.
+    fn redirect(target: &str) -> Self {
+        if target.contains(PRIVATE_LINK) {
+            let message = "the workspace can be reached through its private link only, and this network is not on it";
+            return Self {
+                code: Some("PRIVATE_LINK_VALIDATION_ERROR".to_owned()),
+                message: Some(message.to_owned()),
+                ..Self::default()
+            };
+        }
+        let message = "the service answered with a redirect, which leads to a log-in page or to another address";
+        Self { message: Some(message.to_owned()), ..Self::default() }
+    }
+
     fn read(body: &[u8]) -> Self {
         let text = String::from_utf8_lossy(body);
         let text = text.trim();
@@ -348,6 +386,10 @@ impl Said {
 fn between<'a>(text: &'a str, from: &str, to: &str) -> Option<&'a str> {
     Some(text.split_once(from)?.1.split_once(to)?.0)
 }
+
+mod run;
+
+pub(crate) use run::from_run;
 
 #[cfg(test)]
 mod tests;

@@ -22,5 +22,7 @@ mod warehouse;
 mod wire;
 
 pub use client::DatabricksClient;
-pub use config::{DatabricksBuilder, DatabricksConfig, ResultRoute};
+pub use config::{DatabricksBuilder, DatabricksConfig, EndpointFamily, ResultRoute};
+pub use twinhouse_auth::sources::{azure::AzureCloud, google::GoogleEndpoints};
+pub use twinhouse_core::resilience::Rate;
 pub use warehouse::DatabricksWarehouse;

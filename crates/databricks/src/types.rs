@@ -1,8 +1,12 @@
 //! From the service's spelling of types to Arrow's.
 
+mod json;
+
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Fields, IntervalUnit, TimeUnit};
+
+pub(crate) use json::{Spelling, field_json, of_json};
 
 /// Deeper nesting than any table has; the reader calls itself.
 const DEEPEST: usize = 64;

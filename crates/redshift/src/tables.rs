@@ -19,7 +19,7 @@ use twinhouse_warehouse_api::{Dialect as _, RedshiftDialect};
 #[cfg(feature = "data-api")]
 pub(crate) use self::{
     describe::look_up,
-    list::{PAGE, page},
+    list::{Page, Progress, Source},
 };
 pub(crate) use self::{
     describe::{Described, describe, kind, planned},

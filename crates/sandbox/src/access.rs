@@ -11,6 +11,10 @@ use url::Url;
 pub struct DatabricksAccess {
     /// `http://127.0.0.1:port`, without a slash at the end.
     pub url: String,
+    /// The same workspace behind TLS: `https://127.0.0.1:port`, without a slash at the end.
+    pub https_url: String,
+    /// Who vouches for [`https_url`](Self::https_url): the sandbox's certificate authority, in PEM.
+    pub ca_file: PathBuf,
     /// A personal access token.
     pub token: Secret,
     /// The one SQL warehouse.

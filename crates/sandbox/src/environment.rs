@@ -25,6 +25,10 @@ pub(crate) fn variables(
         ("DATABRICKS_HOST", plain(&databricks.url)),
         ("DATABRICKS_TOKEN", databricks.token.clone()),
         ("DATABRICKS_WAREHOUSE_ID", plain(&databricks.warehouse_id)),
+        // Not `DATABRICKS_CLIENT_ID`: beside a token it would be a second login, which every client refuses.
+        ("TWINHOUSE_DATABRICKS_CLIENT_ID", plain(&databricks.client_id)),
+        ("TWINHOUSE_DATABRICKS_CLIENT_SECRET", databricks.client_secret.clone()),
+        ("TWINHOUSE_DATABRICKS_HTTPS_URL", plain(&databricks.https_url)),
         ("TWINHOUSE_STAGING_VOLUME", plain(&databricks.staging)),
         ("TWINHOUSE_REDSHIFT_URL", redshift.url.clone()),
         ("PGHOST", plain(&redshift.host)),

@@ -17,6 +17,7 @@ use crate::{
     options::{Quirk, SandboxOptions},
     postgres::{Postgres, PostgresOptions},
     redshift::{self, FileStorage, Grant},
+    s3::SessionKeys,
     sandbox::new_secret,
     status::Board,
     tls::Tls,
@@ -33,6 +34,7 @@ pub(crate) struct Ground<'a> {
     pub(crate) folder: &'a Path,
     pub(crate) tls: &'a Tls,
     pub(crate) s3: &'a S3Store,
+    pub(crate) sessions: &'a SessionKeys,
     pub(crate) faults: &'a Faults,
     pub(crate) board: &'a Board,
     pub(crate) stop: &'a CancellationToken,
@@ -53,11 +55,16 @@ impl Databricks {
         });
         let mut config = databricks::FrontConfig::new(standard(listener)?, folder, token.clone())
             .with_quirks(quirks(ground.options))
+            .with_storage(ground.sessions.clone())
             .with_faults(ground.faults.clone())
             .with_shutdown(ground.stop.clone())
             .with_statement_log(ground.options.statement_log.clone())
             .with_python(ground.options.python.clone())
             .with_board(ground.board.clone());
+        let door = std::net::TcpListener::bind(("127.0.0.1", 0)).map_err(|error| {
+            Error::new(ErrorKind::Config, "cannot listen for TLS on this machine").with_source(error)
+        })?;
+        config = config.with_tls(door, Arc::clone(&ground.tls.server));
         if let Some((id, secret)) = &ground.options.client {
             config = config.with_client(id, secret.clone());
         }
@@ -65,6 +72,8 @@ impl Databricks {
         let front = databricks::Front::start(config).await?;
         let access = DatabricksAccess {
             url: front.url().to_owned(),
+            https_url: front.https_url().unwrap_or_default().to_owned(),
+            ca_file: ground.tls.ca_file.clone(),
             token,
             warehouse_id: front.warehouse_id().to_owned(),
             staging: front.staging_volume("staging")?,
@@ -88,8 +97,12 @@ impl Databricks {
 
 fn quirks(options: &SandboxOptions) -> Quirks {
     let mut quirks = Quirks { link_lifetime: options.link_lifetime, ..Quirks::default() };
+    quirks.resumable_uploads = options.resumable_uploads;
     if let Some(rows) = options.chunk_rows {
         quirks.chunk_rows = rows.max(1);
+    }
+    if let Some(time) = options.warehouse_start {
+        quirks.warehouse_moment = time;
     }
     for quirk in &options.without {
         match quirk {

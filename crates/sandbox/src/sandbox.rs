@@ -50,6 +50,7 @@ struct Inner {
     folder: PathBuf,
     tls: Tls,
     s3: S3Store,
+    sessions: s3::SessionKeys,
     faults: Faults,
     board: Board,
     stop: CancellationToken,
@@ -294,7 +295,9 @@ impl Inner {
             prefix: PREFIX.to_owned(),
             iam_role: IAM_ROLE.to_owned(),
         };
-        let router = s3::router(&private_folder(folder.path(), "s3")?, &s3)?;
+        let root = private_folder(folder.path(), "s3")?;
+        let sessions = s3::SessionKeys::new(&root, options.credential_lifetime);
+        let router = s3::router(&root, &s3, sessions.clone())?;
         tokio::spawn(faults::serve(listener, Front::S3, router, faults.clone(), stop.clone()));
 
         let board = Board::new(faults.clone());
@@ -304,6 +307,7 @@ impl Inner {
             options,
             tls,
             s3,
+            sessions,
             faults,
             board,
             stop,
@@ -337,6 +341,7 @@ impl Inner {
             folder: &self.folder,
             tls: &self.tls,
             s3: &self.s3,
+            sessions: &self.sessions,
             faults: &self.faults,
             board: &self.board,
             stop: &self.stop,

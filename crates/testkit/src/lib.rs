@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 pub mod conformance;
+#[cfg(feature = "transport")]
+pub mod transport;
 
 mod scripted;
 

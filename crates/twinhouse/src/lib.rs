@@ -1,11 +1,15 @@
 #![doc = include_str!("../README.md")]
 
 mod connect;
+#[cfg(all(feature = "databricks", feature = "delta"))]
+mod delta_tables;
 pub mod prelude;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 
 pub use connect::connect;
+#[cfg(all(feature = "databricks", feature = "delta"))]
+pub use delta_tables::DeltaTables;
 pub use twinhouse_auth as auth;
 pub use twinhouse_core::{Effect, Error, ErrorKind, Fault, FaultClass, Report, Result, Secret, resilience, telemetry};
 #[cfg(feature = "databricks")]

@@ -3,7 +3,7 @@
 use std::{fmt, io, sync::Arc};
 
 use bytes::Bytes;
-use futures::stream::BoxStream;
+use futures::{StreamExt as _, stream, stream::BoxStream};
 use serde::Serialize;
 
 use crate::{Error, ErrorKind, Result};
@@ -89,10 +89,28 @@ impl Body {
         matches!(self.content, Content::Stream { .. })
     }
 
-    pub(super) fn open(&self) -> Option<reqwest::Body> {
+    /// The bytes, if they are all there already: a stream has none.
+    pub fn as_bytes(&self) -> Option<&[u8]> {
         match &self.content {
+            Content::Empty => Some(&[]),
+            Content::Bytes(bytes) => Some(bytes),
+            Content::Stream { .. } => None,
+        }
+    }
+
+    /// The bytes as they are sent, from the beginning, each time anew.
+    pub fn open(&self) -> BoxStream<'static, io::Result<Bytes>> {
+        match &self.content {
+            Content::Empty => stream::empty().boxed(),
+            Content::Bytes(bytes) => stream::iter([Ok(bytes.clone())]).boxed(),
+            Content::Stream { open, .. } => open(),
+        }
+    }
+
+    pub(super) fn into_wire(self) -> Option<reqwest::Body> {
+        match self.content {
             Content::Empty => None,
-            Content::Bytes(bytes) => Some(bytes.clone().into()),
+            Content::Bytes(bytes) => Some(bytes.into()),
             Content::Stream { open, .. } => Some(reqwest::Body::wrap_stream(open())),
         }
     }

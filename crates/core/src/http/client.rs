@@ -1,11 +1,14 @@
 //! The client for the service itself, and the settings that both clients share.
 
-use std::{fmt, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use ::http::{HeaderValue, Method, header};
+use ::http::{HeaderValue, header};
 use tracing::Instrument;
 
-use super::{PlainHttp, Request, Response, error};
+use super::{
+    PlainHttp, Request, Response, error,
+    transport::{Network, Transport},
+};
 use crate::{Error, ErrorKind, Result, Secret, telemetry, tls};
 
 /// The HTTP client of one backend. Cheap to clone; clones share connections.
@@ -34,6 +37,11 @@ impl Http {
         self.wire.send(request).await
     }
 
+    /// What carries the requests, for a [`Transport`] that watches it.
+    pub fn transport(&self) -> Arc<dyn Transport> {
+        Arc::clone(&self.wire.transport)
+    }
+
     /// The client for presigned links, with the same TLS and proxy settings and its own connections.
     pub fn plain(&self) -> PlainHttp {
         self.plain.clone()
@@ -41,54 +49,35 @@ impl Http {
 }
 
 /// What both clients do on the wire.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Wire {
-    client: reqwest::Client,
+    transport: Arc<dyn Transport>,
     response_timeout: Duration,
-    idle_timeout: Duration,
 }
 
 impl Wire {
-    pub(super) async fn send(&self, request: Request) -> Result<Response> {
-        let Request { method, url, mut headers, body, timeout } = request;
-        let host = url.host_str().map(str::to_owned);
-        let span = telemetry::span::http(method.as_str(), host.as_deref());
-        if let Some(content_type) = body.content_type()
-            && !headers.contains_key(header::CONTENT_TYPE)
+    pub(super) async fn send(&self, mut request: Request) -> Result<Response> {
+        let host = request.url.host_str().map(str::to_owned);
+        let span = telemetry::span::http(request.method.as_str(), host.as_deref());
+        if let Some(content_type) = request.body.content_type()
+            && !request.headers.contains_key(header::CONTENT_TYPE)
         {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+            request.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         }
-        if body.is_stream() {
+        if request.body.is_stream() {
             // Object stores refuse a body in chunks: they want to know its length first.
-            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+            request.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(request.body.len()));
         }
-        let head_only = method == Method::HEAD;
-        let mut builder = self.client.request(method, url).headers(headers);
-        if let Some(body) = body.open() {
-            builder = builder.body(body);
-        }
-        let limit = timeout.unwrap_or(self.response_timeout);
-        let answer = async {
-            let answer = tokio::time::timeout(limit, builder.send())
+        let limit = request.timeout.unwrap_or(self.response_timeout);
+        async {
+            let answer = tokio::time::timeout(limit, self.transport.send(request))
                 .await
-                .map_err(|_| error::no_answer(limit, host.as_deref()))?
-                .map_err(|cause| error::transport(cause, host.as_deref()))?;
+                .map_err(|_| error::no_answer(limit, host.as_deref()))??;
             tracing::Span::current().record("status", answer.status().as_u16());
             Ok(answer)
         }
         .instrument(span)
-        .await?;
-        Ok(Response::new(answer, self.idle_timeout, head_only))
-    }
-}
-
-impl fmt::Debug for Wire {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // reqwest's own `Debug` prints default headers.
-        f.debug_struct("Wire")
-            .field("response_timeout", &self.response_timeout)
-            .field("idle_timeout", &self.idle_timeout)
-            .finish_non_exhaustive()
+        .await
     }
 }
 
@@ -103,6 +92,7 @@ pub struct HttpBuilder {
     pool_idle_timeout: Duration,
     extra_ca: Vec<u8>,
     proxy: Option<Secret>,
+    transport: Option<Arc<dyn Transport>>,
 }
 
 impl Default for HttpBuilder {
@@ -115,6 +105,7 @@ impl Default for HttpBuilder {
             pool_idle_timeout: Duration::from_secs(30),
             extra_ca: Vec::new(),
             proxy: None,
+            transport: None,
         }
     }
 }
@@ -165,6 +156,13 @@ impl HttpBuilder {
         self
     }
 
+    /// Sends everything through this, instead of over the network. What is set for connections, TLS and the proxy is
+    /// then without meaning.
+    pub fn transport(mut self, transport: impl Transport) -> Self {
+        self.transport = Some(Arc::new(transport));
+        self
+    }
+
     /// The client. Nothing is sent; the system's root certificates are read once in a process.
     ///
     /// # Errors
@@ -177,6 +175,14 @@ impl HttpBuilder {
     }
 
     fn wire(&self) -> Result<Wire> {
+        let transport = match &self.transport {
+            Some(transport) => Arc::clone(transport),
+            None => Arc::new(self.network()?),
+        };
+        Ok(Wire { transport, response_timeout: self.response_timeout })
+    }
+
+    fn network(&self) -> Result<Network> {
         let mut tls = tls::client(tls::roots(&self.extra_ca)?)?;
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let agent = HeaderValue::try_from(&self.user_agent)
@@ -199,6 +205,6 @@ impl HttpBuilder {
         let client = builder.build().map_err(|error| {
             Error::new(ErrorKind::Config, "the HTTP client cannot be set up").with_source(error.without_url())
         })?;
-        Ok(Wire { client, response_timeout: self.response_timeout, idle_timeout: self.idle_timeout })
+        Ok(Network { client, idle_timeout: self.idle_timeout })
     }
 }

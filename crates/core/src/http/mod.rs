@@ -16,6 +16,7 @@ mod plain;
 mod request;
 mod response;
 mod retry_after;
+mod transport;
 
 pub use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 pub use body::Body;
@@ -24,4 +25,5 @@ pub use plain::{Link, PlainHttp};
 pub use request::Request;
 pub use response::{BodyStream, Response};
 pub use retry_after::retry_after;
+pub use transport::Transport;
 pub use url::Url;

@@ -96,4 +96,14 @@ impl PlainHttp {
     pub async fn put(&self, link: &Link, body: Body, timeout: Duration) -> Result<Response> {
         self.wire.send(link.request(Method::PUT)?.with_body(body).with_timeout(timeout)).await
     }
+
+    /// Does with what is behind the link what `method` says. `timeout` bounds the sending and the wait for the head of the
+    /// answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub async fn request(&self, method: Method, link: &Link, body: Body, timeout: Duration) -> Result<Response> {
+        self.wire.send(link.request(method)?.with_body(body).with_timeout(timeout)).await
+    }
 }

@@ -86,6 +86,21 @@ impl Request {
         self
     }
 
+    /// What is to be done.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The headers, secrets among them.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The body.
+    pub fn body(&self) -> &Body {
+        &self.body
+    }
+
     /// Where it goes.
     pub fn url(&self) -> &Url {
         &self.url

@@ -16,26 +16,40 @@ pub type BodyStream = BoxStream<'static, Result<Bytes>>;
 
 /// An answer: its head, and its body still to be read.
 pub struct Response {
-    answer: reqwest::Response,
-    idle_timeout: Duration,
+    status: StatusCode,
+    headers: HeaderMap,
+    body: BodyStream,
     /// False for an answer that has no body by definition, such as one to `HEAD`.
     has_body: bool,
 }
 
 impl Response {
-    pub(super) fn new(answer: reqwest::Response, idle_timeout: Duration, head_only: bool) -> Self {
-        let empty = matches!(answer.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        Self { answer, idle_timeout, has_body: !head_only && !empty }
+    /// An answer that a [`Transport`](super::Transport) makes. A length that the headers announce is the body's to
+    /// keep: `body` must end with an `Err` where it is cut short.
+    pub fn new(status: StatusCode, headers: HeaderMap, body: BodyStream) -> Self {
+        Self { status, headers, body, has_body: has_body(status, false) }
+    }
+
+    /// What came over the network.
+    pub(super) fn from_wire(mut answer: reqwest::Response, idle_timeout: Duration, head_only: bool) -> Self {
+        let (status, headers) = (answer.status(), std::mem::take(answer.headers_mut()));
+        let has_body = has_body(status, head_only);
+        let end_is_certain = !has_body
+            || !status.is_success()
+            || answer.version() > Version::HTTP_11
+            || headers.contains_key(header::CONTENT_LENGTH)
+            || headers.contains_key(header::TRANSFER_ENCODING);
+        Self { status, headers, body: stream(answer, idle_timeout, end_is_certain), has_body }
     }
 
     /// The status.
     pub fn status(&self) -> StatusCode {
-        self.answer.status()
+        self.status
     }
 
     /// The headers.
     pub fn headers(&self) -> &HeaderMap {
-        self.answer.headers()
+        &self.headers
     }
 
     /// One header, if it is there and is text.
@@ -58,21 +72,7 @@ impl Response {
     /// A gap longer than the client's idle time-out, a body shorter than announced, and a successful answer whose end
     /// cannot be told from a lost connection (HTTP/1 without length and without chunks) end the stream with an error.
     pub fn into_stream(self) -> BodyStream {
-        let idle = self.idle_timeout;
-        let end_is_certain = self.end_is_certain();
-        futures::stream::try_unfold(self.answer, move |mut answer| async move {
-            match tokio::time::timeout(idle, answer.chunk()).await {
-                Err(_) => Err(error::stalled(idle)),
-                Ok(Err(cause)) => Err(error::cut_short(cause)),
-                Ok(Ok(Some(bytes))) => Ok(Some((bytes, answer))),
-                Ok(Ok(None)) if end_is_certain => Ok(None),
-                Ok(Ok(None)) => Err(Error::new(
-                    ErrorKind::Protocol,
-                    "the answer announces no length, so that its end cannot be told from a lost connection",
-                )),
-            }
-        })
-        .boxed()
+        self.body
     }
 
     /// The whole body, of at most `limit` bytes.
@@ -116,14 +116,26 @@ impl Response {
                 .with_context("at", format!("line {} column {}", error.line(), error.column()))
         })
     }
+}
 
-    fn end_is_certain(&self) -> bool {
-        !self.has_body
-            || !self.status().is_success()
-            || self.answer.version() > Version::HTTP_11
-            || self.headers().contains_key(header::CONTENT_LENGTH)
-            || self.headers().contains_key(header::TRANSFER_ENCODING)
-    }
+fn has_body(status: StatusCode, head_only: bool) -> bool {
+    !head_only && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+fn stream(answer: reqwest::Response, idle: Duration, end_is_certain: bool) -> BodyStream {
+    futures::stream::try_unfold(answer, move |mut answer| async move {
+        match tokio::time::timeout(idle, answer.chunk()).await {
+            Err(_) => Err(error::stalled(idle)),
+            Ok(Err(cause)) => Err(error::cut_short(cause)),
+            Ok(Ok(Some(bytes))) => Ok(Some((bytes, answer))),
+            Ok(Ok(None)) if end_is_certain => Ok(None),
+            Ok(Ok(None)) => Err(Error::new(
+                ErrorKind::Protocol,
+                "the answer announces no length, so that its end cannot be told from a lost connection",
+            )),
+        }
+    })
+    .boxed()
 }
 
 impl fmt::Debug for Response {

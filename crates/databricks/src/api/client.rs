@@ -4,24 +4,21 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
-use twinhouse_auth::{
-    Cached, CredentialProvider,
-    sources::{OAuthM2m, Pat},
-};
+use twinhouse_auth::{Cached, CredentialProvider as _, sources::azure::AzureWorkspace};
 use twinhouse_core::{
     Effect, Error, ErrorKind, Fault, Result,
-    http::{Http, Link, Method, PlainHttp, Request, Response, Url},
-    resilience::{Operation, Policy, Rate},
+    http::{HeaderName, HeaderValue, Http, Link, Method, PlainHttp, Request, Response, Url},
+    resilience::{Attempt, Operation, Policy, Rate},
 };
 
-use crate::{
-    config::{Auth, DatabricksConfig},
-    error,
-};
+use super::credentials::{Login, Roads};
+use crate::{config::DatabricksConfig, error};
 
 /// Classes of endpoints: what each does to the service, and to us if it fails, differs. Each has a rate, a breaker and
 /// a retry budget of its own.
 pub(crate) const STATEMENTS: &str = "statements";
+/// Each submission may start a warehouse; a look at one does not.
+pub(crate) const STATEMENT_SUBMIT: &str = "statements.submit";
 /// Cancelling must get through when everything else is being left alone.
 pub(crate) const CANCEL: &str = "cancel";
 pub(crate) const CATALOG: &str = "catalog";
@@ -48,43 +45,83 @@ pub(crate) struct Client(Arc<Inner>);
 
 struct Inner {
     host: Url,
+    /// Knows the workspace's address, where only its resource id in Azure is known.
+    workspace: Option<AzureWorkspace>,
     http: Http,
     plain: PlainHttp,
     policy: Policy,
-    credentials: Box<dyn CredentialProvider>,
+    credentials: Cached,
+    /// Which workspace is meant, for hosts that serve several.
+    workspace_id: Option<HeaderValue>,
+    summary: String,
     response_timeout: Duration,
 }
+
+const WORKSPACE_ID: HeaderName = HeaderName::from_static("x-databricks-workspace-id");
 
 impl Client {
     pub(crate) fn new(config: &DatabricksConfig) -> Result<Self> {
         let host = config.host.clone();
-        let mut http = Http::builder()
-            .user_agent(concat!("twinhouse-databricks/", env!("CARGO_PKG_VERSION")))
-            .response_timeout(config.timeout);
-        if !config.extra_ca.is_empty() {
-            http = http.extra_ca(&config.extra_ca);
-        }
-        if let Some(proxy) = &config.proxy {
-            http = http.proxy(proxy.clone());
-        }
-        let http = http.build()?;
-        let policy = Policy::builder()
-            .server(error::BACKEND, authority(&host))
+        let http = |proxied: bool| {
+            let mut http = Http::builder().user_agent(&config.user_agent).response_timeout(config.timeout);
+            if !config.extra_ca.is_empty() {
+                http = http.extra_ca(&config.extra_ca);
+            }
+            if let Some(proxy) = config.proxy.as_ref().filter(|_| proxied) {
+                http = http.proxy(proxy.clone());
+            }
+            if let Some(transport) = &config.transport {
+                http = http.transport(Arc::clone(transport));
+            }
+            http.build()
+        };
+        let near = if config.proxy.is_some() { Some(http(false)?) } else { None };
+        let http = http(true)?;
+        let server = if config.lookup { host.path().to_owned() } else { authority(&host) };
+        let mut policy = Policy::builder()
+            .server(error::BACKEND, server)
             .registry(config.registry.clone())
             .max_attempts(config.max_retries.saturating_add(1))
             .attempt_timeout(config.timeout)
-            .default_rate(Rate::per_second(config.rate_limit))
-            .rate(LINKS, Rate::UNLIMITED)
-            .build();
-        let credentials: Box<dyn CredentialProvider> = match &config.auth {
-            Auth::Token(token) => Box::new(Cached::new(Pat::new(token.clone()))),
-            Auth::Machine { client_id, client_secret } => {
-                let (http, policy) = (http.clone(), policy.clone());
-                Box::new(Cached::new(OAuthM2m::new(http, policy, host.clone(), client_id, client_secret.clone())))
-            }
-        };
+            .default_rate(config.rates.default_rate())
+            .rate(LINKS, Rate::UNLIMITED);
+        for (class, rate) in config.rates.classes() {
+            policy = policy.rate(class, rate);
+        }
+        let policy = policy.build();
+        let roads = Roads { config, http: &http, near: near.as_ref().unwrap_or(&http), policy: &policy };
+        let Login { credentials, workspace } = roads.login()?;
+        let workspace_id = config.workspace_id.as_deref().map(HeaderValue::from_str).transpose();
+        let workspace_id =
+            workspace_id.map_err(|_| Error::bad_setting("workspace_id", "configuration", "a number"))?;
         let plain = http.plain();
-        Ok(Self(Arc::new(Inner { host, http, plain, policy, credentials, response_timeout: config.timeout })))
+        Ok(Self(Arc::new(Inner {
+            host,
+            workspace,
+            http,
+            plain,
+            policy,
+            credentials,
+            workspace_id,
+            summary: config.summary.clone(),
+            response_timeout: config.timeout,
+        })))
+    }
+
+    /// The request as it goes out: to the workspace's own address, and saying which workspace is meant.
+    async fn addressed(&self, request: &Request) -> Result<Request> {
+        let mut request = request.clone();
+        if let Some(workspace) = &self.0.workspace {
+            let mut url = workspace.url().await?;
+            url.set_path(request.url().path());
+            url.set_query(request.url().query());
+            let (headers, body) = (request.headers().clone(), request.body().clone());
+            request = Request::new(request.method().clone(), url).with_headers(headers).with_body(body);
+        }
+        Ok(match &self.0.workspace_id {
+            Some(id) => request.with_header(WORKSPACE_ID, id.clone()),
+            None => request,
+        })
     }
 
     /// Host and port, without credentials.
@@ -119,7 +156,12 @@ impl Client {
         .await
     }
 
-    async fn send<T, R, F>(&self, operation: Operation, request: Request, read: R) -> Result<T>
+    /// The head of a successful answer, its body still to be read: for what does not fit into memory.
+    pub(crate) async fn open(&self, operation: Operation, request: Request) -> Result<Response> {
+        self.send(operation, request, |answer| async { Ok(answer) }).await
+    }
+
+    pub(super) async fn send<T, R, F>(&self, operation: Operation, request: Request, read: R) -> Result<T>
     where
         R: Fn(Response) -> F + Sync,
         F: Future<Output = Result<T>> + Send,
@@ -131,14 +173,15 @@ impl Client {
                 let mut renewed = false;
                 loop {
                     let (credential, generation) = self.0.credentials.credential().await?;
-                    let request = request.clone().with_headers(credential.headers()?).with_timeout(attempt.timeout);
+                    let request = self.addressed(request).await?;
+                    let request = request.with_headers(credential.headers()?).with_timeout(attempt.timeout);
                     let answer = self.0.http.send(request).await?;
                     if answer.status().is_success() {
                         return read(answer).await;
                     }
                     let error = refusal(answer).await?;
                     if error.kind() != ErrorKind::Unauthenticated || renewed {
-                        return Err(error);
+                        return Err(self.told(error));
                     }
                     // It was refused before anything was done; a token may just have expired or been rotated.
                     self.0.credentials.invalidate(generation);
@@ -148,12 +191,34 @@ impl Client {
             .await
     }
 
+    /// A refusal of who we are is told with who we said we were.
+    fn told(&self, error: Error) -> Error {
+        match error.kind() {
+            ErrorKind::Unauthenticated | ErrorKind::PermissionDenied => {
+                error.with_context("auth", self.0.credentials.name()).with_context("config", &self.0.summary)
+            }
+            _ => error,
+        }
+    }
+
     /// Repeats a unit of work of several calls, where that is safe: by the rules, and out of the budget, of single calls.
     pub(crate) async fn repeat<T, F>(&self, operation: Operation, mut work: impl FnMut() -> F) -> Result<T>
     where
         F: Future<Output = Result<T>>,
     {
         self.0.policy.execute(operation, |_| work()).await
+    }
+
+    /// Calls the storage behind presigned links, by the rules of all calls. The service's credential does not go there.
+    pub(crate) async fn storage<T, F>(
+        &self,
+        operation: Operation,
+        mut call: impl FnMut(PlainHttp, Attempt) -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        self.0.policy.execute(operation, |attempt| call(self.0.plain.clone(), attempt)).await
     }
 
     /// Fetches what is behind a presigned link. The service's credential does not go there.
@@ -195,6 +260,10 @@ async fn refusal(answer: Response) -> Result<Error> {
 }
 
 fn read_json<T: DeserializeOwned>(body: Bytes) -> Result<T> {
+    // serde would take `[]` for an object without fields, and thus nothing for an answer.
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        return Err(Error::new(ErrorKind::Protocol, "the service answered with a list where it has objects"));
+    }
     serde_json::from_slice(&body).map_err(|cause| {
         // serde quotes what it stumbled over, and that may be a link or somebody's data: only the place is kept.
         Error::new(ErrorKind::Protocol, "the service did not answer with the JSON that was expected")

@@ -88,7 +88,7 @@ impl Client {
         }
     }
 
-    fn fs(&self, method: Method, what: &str, path: &str) -> Request {
+    pub(super) fn fs(&self, method: Method, what: &str, path: &str) -> Request {
         self.request(method, ["api", "2.0", "fs", what].into_iter().chain(path.trim_matches('/').split('/')))
     }
 }

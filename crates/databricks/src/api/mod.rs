@@ -2,7 +2,15 @@
 
 mod catalog;
 pub(crate) mod client;
+mod credentials;
+mod dbfs;
 mod files;
 mod statements;
+pub(crate) mod storage;
+pub(crate) mod transfers;
+mod workspace;
 
 pub(crate) use client::Client;
+pub(crate) use client::{
+    CANCEL, CATALOG, DBFS, FILES, JOBS, JOBS_SUBMIT, STATEMENT_SUBMIT, STATEMENTS, WAREHOUSES, WORKSPACE,
+};

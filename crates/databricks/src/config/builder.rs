@@ -1,54 +1,52 @@
-//! Puts the settings together.
+//! Settings, as they are made.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use twinhouse_auth::sources::{azure::AzureCloud, google::GoogleEndpoints};
 use twinhouse_core::{
-    Error, ErrorKind, Result, Secret,
-    config::{Env, Layers, Profiles},
-    http::Url,
-    resilience::Registry,
+    Result, Secret,
+    config::Env,
+    http::Transport,
+    resilience::{Rate, Registry},
 };
 
 use super::{
-    Auth, DatabricksConfig, ResultRoute,
-    auth::{self, Given},
-    host, url,
+    EndpointFamily, ResultRoute,
+    agent::Agent,
+    attributes::{Flag, Given},
 };
 use crate::client::DatabricksClient;
 
-const PROFILE_FILE: &str = "~/.databrickscfg";
-const TIMEOUT: Duration = Duration::from_secs(60);
-/// The service waits for 5 to 50 s, or not at all.
-const WAIT: Duration = Duration::from_secs(10);
-const RETRIES: u32 = 4;
-/// Calls a second; the service documents no limit and answers 429 when it has had enough.
-const RATE: f64 = 100.0;
-const DOWNLOADS: usize = 8;
-
-/// Settings of a [`DatabricksConfig`]. Setters do not fail; [`build`](Self::build) does, and says which setting, where
+/// Settings of a [`DatabricksConfig`](crate::DatabricksConfig). Setters do not fail; [`build`](Self::build) does, and says which setting, where
 /// it came from and what was wanted.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct DatabricksBuilder {
-    env: Option<Env>,
-    url: Option<Secret>,
-    host: Option<String>,
-    auth: Given,
-    warehouse_id: Option<String>,
-    catalog: Option<String>,
-    schema: Option<String>,
-    staging: Option<String>,
-    profile: Option<String>,
-    config_file: Option<String>,
-    timeout: Option<Duration>,
-    wait: Option<Duration>,
-    max_retries: Option<u32>,
-    rate_limit: Option<f64>,
-    parallel_downloads: Option<usize>,
-    route: Option<ResultRoute>,
-    extra_ca: Vec<u8>,
-    proxy: Option<Secret>,
-    registry: Option<Registry>,
+    pub(super) env: Option<Env>,
+    pub(super) url: Option<Secret>,
+    pub(super) host: Option<String>,
+    pub(super) auth: Given,
+    pub(super) auth_type: Option<String>,
+    pub(super) warehouse_id: Option<String>,
+    pub(super) catalog: Option<String>,
+    pub(super) schema: Option<String>,
+    pub(super) staging: Option<String>,
+    pub(super) profile: Option<String>,
+    pub(super) config_file: Option<String>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) wait: Option<Duration>,
+    pub(super) max_retries: Option<u32>,
+    pub(super) rate_limit: Option<f64>,
+    pub(super) rates: Vec<(EndpointFamily, Rate)>,
+    pub(super) agent: Agent,
+    pub(super) azure_cloud: Option<AzureCloud>,
+    pub(super) google: Option<GoogleEndpoints>,
+    pub(super) parallel_downloads: Option<usize>,
+    pub(super) route: Option<ResultRoute>,
+    pub(super) extra_ca: Vec<u8>,
+    pub(super) proxy: Option<Secret>,
+    pub(super) registry: Option<Registry>,
+    pub(super) transport: Option<Arc<dyn Transport>>,
 }
 
 impl DatabricksBuilder {
@@ -58,7 +56,7 @@ impl DatabricksBuilder {
         self
     }
 
-    /// Takes what a URL says, as [`DatabricksConfig::from_url`] reads it. What is also set by name goes before it.
+    /// Takes what a URL says, as [`DatabricksConfig::from_url`](crate::DatabricksConfig::from_url) reads it. What is also set by name goes before it.
     pub fn url(mut self, url: impl Into<Secret>) -> Self {
         self.url = Some(url.into());
         self
@@ -88,9 +86,174 @@ impl DatabricksBuilder {
         self
     }
 
-    /// Says which credential counts where several are set: `pat` or `oauth-m2m`.
+    /// Says which way of authenticating counts, by its name in all of Databricks's tools: `pat`, `basic`, `oauth-m2m`,
+    /// `env-oidc`, `file-oidc`, `github-oidc`, `azure-devops-oidc`, `azure-client-secret`, `azure-msi`, `azure-cli`,
+    /// `github-oidc-azure`, `databricks-cli`, `metadata-service`, `google-credentials` or `google-id`. No other is then
+    /// looked at.
     pub fn auth_type(mut self, name: impl Into<String>) -> Self {
-        self.auth.auth_type = Some(name.into());
+        self.auth_type = Some(name.into());
+        self
+    }
+
+    /// The user, for HTTP Basic.
+    pub fn username(mut self, value: impl Into<String>) -> Self {
+        self.auth.username = Some(value.into());
+        self
+    }
+
+    /// The user's password, for HTTP Basic.
+    pub fn password(mut self, value: impl Into<Secret>) -> Self {
+        self.auth.password = Some(value.into());
+        self
+    }
+
+    /// The account, for the account's console and for federated tokens.
+    pub fn account_id(mut self, value: impl Into<String>) -> Self {
+        self.auth.account_id = Some(value.into());
+        self
+    }
+
+    /// The number of the workspace. It goes with each call as `X-Databricks-Workspace-Id`.
+    pub fn workspace_id(mut self, value: impl Into<String>) -> Self {
+        self.auth.workspace_id = Some(value.into());
+        self
+    }
+
+    /// The group that an OAuth login acts as.
+    pub fn group_id(mut self, value: impl Into<String>) -> Self {
+        self.auth.group_id = Some(value.into());
+        self
+    }
+
+    /// The cloud that the workspace is in, `AWS`, `AZURE` or `GCP`, where its name does not tell.
+    pub fn cloud(mut self, value: impl Into<String>) -> Self {
+        self.auth.cloud = Some(value.into());
+        self
+    }
+
+    /// The document that says where tokens are issued, in place of the workspace's own.
+    pub fn discovery_url(mut self, value: impl Into<String>) -> Self {
+        self.auth.discovery_url = Some(value.into());
+        self
+    }
+
+    /// What an OAuth token may be used for, separated by commas or blanks. Default `all-apis`.
+    pub fn scopes(mut self, value: impl Into<String>) -> Self {
+        self.auth.scopes = Some(value.into());
+        self
+    }
+
+    /// Rich authorization details of an OAuth token, as JSON.
+    pub fn authorization_details(mut self, value: impl Into<String>) -> Self {
+        self.auth.authorization_details = Some(value.into());
+        self
+    }
+
+    /// Whom a federated identity token is for. Default: the token endpoint.
+    pub fn token_audience(mut self, value: impl Into<String>) -> Self {
+        self.auth.token_audience = Some(value.into());
+        self
+    }
+
+    /// The variable that holds the identity token for `env-oidc`. Default `DATABRICKS_OIDC_TOKEN`.
+    pub fn oidc_token_env(mut self, value: impl Into<String>) -> Self {
+        self.auth.oidc_token_env = Some(value.into());
+        self
+    }
+
+    /// The file that holds the identity token for `file-oidc`. It is read for each new token.
+    pub fn oidc_token_filepath(mut self, value: impl Into<String>) -> Self {
+        self.auth.oidc_token_filepath = Some(value.into());
+        self
+    }
+
+    /// The workspace's id in Azure, `/subscriptions/…`. Without a host, the address is looked up by it.
+    pub fn azure_workspace_resource_id(mut self, value: impl Into<String>) -> Self {
+        self.auth.azure_workspace_resource_id = Some(value.into());
+        self
+    }
+
+    /// The client id of an application in Microsoft's directory, or of a managed identity.
+    pub fn azure_client_id(mut self, value: impl Into<String>) -> Self {
+        self.auth.azure_client_id = Some(value.into());
+        self
+    }
+
+    /// The secret of an application in Microsoft's directory.
+    pub fn azure_client_secret(mut self, value: impl Into<Secret>) -> Self {
+        self.auth.azure_client_secret = Some(value.into());
+        self
+    }
+
+    /// The tenant in Microsoft's directory. Without one, the workspace is asked.
+    pub fn azure_tenant_id(mut self, value: impl Into<String>) -> Self {
+        self.auth.azure_tenant_id = Some(value.into());
+        self
+    }
+
+    /// The cloud of Azure: `PUBLIC`, which is the default, `USGOVERNMENT` or `CHINA`.
+    pub fn azure_environment(mut self, value: impl Into<String>) -> Self {
+        self.auth.azure_environment = Some(value.into());
+        self
+    }
+
+    /// Logs in with the identity of the machine that this program runs on.
+    pub fn azure_use_msi(mut self, on: bool) -> Self {
+        self.auth.azure_use_msi = Some(Flag(on));
+        self
+    }
+
+    /// Where Azure's directory and management are, for a cloud that has no name and for tests.
+    pub fn azure_cloud(mut self, cloud: AzureCloud) -> Self {
+        self.azure_cloud = Some(cloud);
+        self
+    }
+
+    /// The key of a Google service account: its JSON, or the name of a file with it.
+    pub fn google_credentials(mut self, value: impl Into<Secret>) -> Self {
+        self.auth.google_credentials = Some(value.into());
+        self
+    }
+
+    /// The e-mail address of the Google service account to act as.
+    pub fn google_service_account(mut self, value: impl Into<String>) -> Self {
+        self.auth.google_service_account = Some(value.into());
+        self
+    }
+
+    /// Where Google's services are, for tests.
+    pub fn google_endpoints(mut self, endpoints: GoogleEndpoints) -> Self {
+        self.google = Some(endpoints);
+        self
+    }
+
+    /// The service on this machine that has tokens.
+    pub fn metadata_service_url(mut self, value: impl Into<Secret>) -> Self {
+        self.auth.metadata_service_url = Some(value.into());
+        self
+    }
+
+    /// The `databricks` program, where it is not on the search path.
+    pub fn databricks_cli_path(mut self, value: impl Into<String>) -> Self {
+        self.auth.databricks_cli_path = Some(value.into());
+        self
+    }
+
+    /// The cluster that jobs and other tools use unless they name one.
+    pub fn cluster_id(mut self, value: impl Into<String>) -> Self {
+        self.auth.cluster_id = Some(value.into());
+        self
+    }
+
+    /// The serverless compute that other tools use; `auto` is all it can be at present.
+    pub fn serverless_compute_id(mut self, value: impl Into<String>) -> Self {
+        self.auth.serverless_compute_id = Some(value.into());
+        self
+    }
+
+    /// Renews tokens only when they have run out, never in the background before.
+    pub fn disable_async_token_refresh(mut self, on: bool) -> Self {
+        self.auth.disable_async_token_refresh = Some(Flag(on));
         self
     }
 
@@ -150,9 +313,38 @@ impl DatabricksBuilder {
         self
     }
 
-    /// The most requests in a second, for each class of endpoints. Default 100.
+    /// The most requests in a second, for each family of endpoints that has no rate of its own. Default 100.
     pub fn rate_limit(mut self, per_second: f64) -> Self {
         self.rate_limit = Some(per_second);
+        self
+    }
+
+    /// The rate of one family of endpoints, in place of its default. See [`EndpointFamily`].
+    pub fn rate(mut self, family: EndpointFamily, rate: Rate) -> Self {
+        self.rates.push((family, rate));
+        self
+    }
+
+    /// Names the program at the head of the `User-Agent`, for example `nightly-load` and `2.1.0`.
+    pub fn product(mut self, name: impl Into<String>, version: impl Into<String>) -> Self {
+        self.agent.product = Some((name.into(), version.into()));
+        self
+    }
+
+    /// Adds `partner/<name>` to the `User-Agent`; may be said again.
+    pub fn partner(self, name: impl Into<String>) -> Self {
+        self.user_agent_extra("partner", name)
+    }
+
+    /// Adds `<name>/<value>` to the `User-Agent`; may be said again.
+    pub fn user_agent_extra(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.agent.extras.push((name.into(), value.into()));
+        self
+    }
+
+    /// The whole `User-Agent`, in place of what would be put together.
+    pub fn user_agent(mut self, text: impl Into<String>) -> Self {
+        self.agent.whole = Some(text.into());
         self
     }
 
@@ -181,6 +373,12 @@ impl DatabricksBuilder {
         self
     }
 
+    /// Sends everything through this, instead of over the network: what records, replays or answers from a script.
+    pub fn transport(mut self, transport: impl Transport) -> Self {
+        self.transport = Some(Arc::new(transport));
+        self
+    }
+
     /// Shares rate limits and breakers here instead of with the whole process.
     pub fn registry(mut self, registry: Registry) -> Self {
         self.registry = Some(registry);
@@ -195,159 +393,4 @@ impl DatabricksBuilder {
     pub fn client(self) -> Result<DatabricksClient> {
         DatabricksClient::new(self.build()?)
     }
-
-    /// The settings. Nothing is sent; at most the profile file is read.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Config`] naming the setting and everywhere it was looked for, if it is missing; or where it came
-    /// from, if it is malformed; or the methods, if there is more than one way to authenticate.
-    pub fn build(mut self) -> Result<DatabricksConfig> {
-        let url = self.url.take().map(|url| url::parse(url.expose())).transpose()?.unwrap_or_default();
-        self.host = self.host.or(url.host);
-        self.auth.token = self.auth.token.or(url.token);
-        let mut layers = self.layers(url.profile)?;
-        let host = layers
-            .setting_with::<Url>("host", host::parse, Url::to_string)
-            .given(self.host.as_deref().map(given_host).transpose()?)
-            .env("DATABRICKS_HOST")
-            .profile("host")
-            .check(host::is_safe)
-            .wish("the address of a workspace, over https unless it is on this machine")
-            .required()?
-            .into_value();
-        let auth = Auth::resolve(&mut layers, self.auth)?;
-        macro_rules! name {
-            ($setting:literal, $given:expr, $variable:literal, $wish:literal, $check:expr) => {
-                layers
-                    .setting::<String>($setting)
-                    .given($given)
-                    .env($variable)
-                    .profile($setting)
-                    .wish($wish)
-                    .check($check)
-            };
-        }
-        let warehouse_id = name!(
-            "warehouse_id",
-            self.warehouse_id.or(url.warehouse_id),
-            "DATABRICKS_WAREHOUSE_ID",
-            "the id of a SQL warehouse",
-            |id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-        )
-        .optional()?;
-        let given = self.catalog.or(url.catalog);
-        let catalog = name!("catalog", given, "DATABRICKS_CATALOG", "a name", |name| !name.is_empty()).optional()?;
-        let given = self.schema.or(url.schema);
-        let schema = name!("schema", given, "DATABRICKS_SCHEMA", "a name", |name| !name.is_empty()).optional()?;
-        let staging = name!(
-            "staging_volume",
-            self.staging.or(url.staging),
-            "TWINHOUSE_STAGING_VOLUME",
-            "a directory in a volume, such as /Volumes/main/default/staging, whose parts begin with neither . nor _",
-            |path| is_staging(path)
-        )
-        .optional()?;
-        let timeout = layers
-            .duration("timeout")
-            .given(self.timeout)
-            .env("DATABRICKS_TIMEOUT_SECS")
-            .profile("timeout_secs")
-            .check(|time| *time >= Duration::from_secs(1))
-            .wish("a duration of a second or more")
-            .or(TIMEOUT)?;
-        let wait = layers
-            .duration("wait")
-            .given(self.wait)
-            .check(|wait| wait.is_zero() || (wait.subsec_nanos() == 0 && (5..=50).contains(&wait.as_secs())))
-            .wish("zero, or whole seconds from 5 to 50")
-            .or(WAIT)?;
-        let max_retries = layers
-            .setting::<u32>("max_retries")
-            .given(self.max_retries)
-            .env("DATABRICKS_MAX_RETRIES")
-            .profile("max_retries")
-            .check(|retries| *retries <= 100)
-            .wish("a number from 0 to 100")
-            .or(RETRIES)?;
-        let rate_limit = layers
-            .setting::<f64>("rate_limit")
-            .given(self.rate_limit)
-            .env("DATABRICKS_RATE_LIMIT")
-            .profile("rate_limit")
-            .check(|rate| *rate > 0.0 && rate.is_finite())
-            .wish("a number of requests in a second, above zero")
-            .or(RATE)?;
-        let parallel_downloads = layers
-            .setting::<usize>("parallel_downloads")
-            .given(self.parallel_downloads)
-            .check(|downloads| (1..=128).contains(downloads))
-            .wish("a number from 1 to 128")
-            .or(DOWNLOADS)?;
-        let route = match (self.route, url.results.as_deref()) {
-            (Some(route), _) => route,
-            (None, None | Some("links")) => ResultRoute::Links,
-            (None, Some("inline")) => ResultRoute::Inline,
-            (None, Some(_)) => return Err(Error::bad_setting("results", "URL", "`links` or `inline`")),
-        };
-        Ok(DatabricksConfig {
-            host,
-            auth,
-            warehouse_id: warehouse_id.map(|s| s.into_value()),
-            catalog: catalog.map(|s| s.into_value()),
-            schema: schema.map(|s| s.into_value()),
-            staging: staging.map(|s| s.into_value().trim_end_matches('/').to_owned()),
-            timeout: timeout.into_value(),
-            wait: wait.into_value(),
-            max_retries: max_retries.into_value(),
-            rate_limit: rate_limit.into_value(),
-            parallel_downloads: parallel_downloads.into_value(),
-            route,
-            extra_ca: self.extra_ca,
-            proxy: self.proxy,
-            registry: self.registry.unwrap_or_else(Registry::global),
-            explanation: layers.explain().clone(),
-        })
-    }
-
-    /// The environment and, where it has something to say, a profile.
-    fn layers(&mut self, url_profile: Option<String>) -> Result<Layers> {
-        let env = self.env.take().unwrap_or_else(Env::process);
-        let named = self.profile.take().or(url_profile);
-        let named = named.or_else(|| env.var("DATABRICKS_CONFIG_PROFILE").map(str::to_owned));
-        let known = self.host.is_some()
-            || !self.auth.is_empty()
-            || env.var("DATABRICKS_HOST").is_some()
-            || auth::VARIABLES.iter().any(|name| env.var(name).is_some());
-        let file = self.config_file.take().or_else(|| env.var("DATABRICKS_CONFIG_FILE").map(str::to_owned));
-        let file = file.unwrap_or_else(|| PROFILE_FILE.to_owned());
-        let layers = Layers::new(env.clone());
-        // As the vendor's own tools do it: a host from here and a token from there would be sent to the wrong place.
-        if named.is_none() && known {
-            return Ok(layers);
-        }
-        let profiles = Profiles::read(&file, &env)?;
-        match profiles {
-            Some(profiles) => match profiles.select(named.as_deref())? {
-                Some(profile) => Ok(layers.with_profile(profile)),
-                None => Ok(layers.without_profile(file)),
-            },
-            None if named.is_some() => Err(Error::new(ErrorKind::Config, "there is no file with profiles")
-                .with_context("profile", named.unwrap_or_default())
-                .with_context("file", file)),
-            None => Ok(layers.without_profile(file)),
-        }
-    }
-}
-
-fn given_host(text: &str) -> Result<Url> {
-    host::parse(text).ok_or_else(|| Error::bad_setting("host", "builder", "the address of a workspace"))
-}
-
-fn is_staging(path: &str) -> bool {
-    let Some(rest) = path.trim_end_matches('/').strip_prefix("/Volumes/") else { return false };
-    // Readers skip files and folders that begin so; a quote or backtick would be one more thing to escape.
-    let visible =
-        |part: &str| !part.is_empty() && !part.starts_with(['.', '_']) && !part.contains(['`', '\'', '"', '\\']);
-    rest.split('/').count() >= 3 && rest.split('/').all(visible)
 }

@@ -1,16 +1,32 @@
 //! Where the workspace is, who we are there, and how it is talked to.
 
+mod agent;
+mod attributes;
 mod auth;
 mod builder;
+mod family;
 mod host;
+mod method;
+mod resolve;
 mod url;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use twinhouse_core::{Error, ErrorKind, Result, Secret, config::Explanation, http::Url, resilience::Registry};
+use twinhouse_auth::sources::{azure::AzureCloud, google::GoogleEndpoints};
+use twinhouse_core::{
+    Error, ErrorKind, Result, Secret,
+    config::Explanation,
+    http::{Transport, Url},
+    resilience::{Rate, Registry},
+};
 
-pub(crate) use auth::Auth;
+pub(crate) use attributes::text;
+pub(crate) use auth::{Auth, GITHUB, ID_TOKEN};
 pub use builder::DatabricksBuilder;
+pub use family::EndpointFamily;
+pub(crate) use family::Rates;
+pub(crate) use host::is_account;
+pub(crate) use method::Method;
 
 /// How results travel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -42,7 +58,17 @@ pub enum ResultRoute {
 #[derive(Clone, Debug)]
 pub struct DatabricksConfig {
     pub(crate) host: Url,
+    /// The host is the resource manager's name for the workspace, whose own is looked up with the first call.
+    pub(crate) lookup: bool,
+    pub(crate) workspace_id: Option<String>,
+    pub(crate) account_id: Option<String>,
     pub(crate) auth: Auth,
+    pub(crate) azure_cloud: AzureCloud,
+    pub(crate) google: Option<GoogleEndpoints>,
+    pub(crate) rates: Rates,
+    pub(crate) user_agent: String,
+    /// The settings that a refusal is told with.
+    pub(crate) summary: String,
     pub(crate) warehouse_id: Option<String>,
     pub(crate) catalog: Option<String>,
     pub(crate) schema: Option<String>,
@@ -50,12 +76,12 @@ pub struct DatabricksConfig {
     pub(crate) timeout: Duration,
     pub(crate) wait: Duration,
     pub(crate) max_retries: u32,
-    pub(crate) rate_limit: f64,
     pub(crate) parallel_downloads: usize,
     pub(crate) route: ResultRoute,
     pub(crate) extra_ca: Vec<u8>,
     pub(crate) proxy: Option<Secret>,
     pub(crate) registry: Registry,
+    pub(crate) transport: Option<Arc<dyn Transport>>,
     explanation: Explanation,
 }
 
@@ -75,9 +101,55 @@ impl DatabricksConfig {
         Self::builder().url(url).build()
     }
 
-    /// The workspace.
+    /// Settings from the environment and a profile of `~/.databrickscfg`.
+    ///
+    /// # Errors
+    ///
+    /// As [`DatabricksBuilder::build`].
+    pub fn from_env() -> Result<Self> {
+        Self::builder().build()
+    }
+
+    /// The workspace. Where only its resource id in Azure is known, the address under which Azure's resource manager
+    /// knows it: its own is looked up with the first call.
     pub fn host(&self) -> &Url {
         &self.host
+    }
+
+    /// How we prove who we are, by its name in all of Databricks's tools, for example `pat`. `default` where nothing was
+    /// configured and the first call will show which command-line tool is logged in.
+    pub fn auth_type(&self) -> &'static str {
+        self.auth.name()
+    }
+
+    /// The number of the workspace, if it is known.
+    pub fn workspace_id(&self) -> Option<&str> {
+        self.workspace_id.as_deref()
+    }
+
+    /// The account, if it is known.
+    pub fn account_id(&self) -> Option<&str> {
+        self.account_id.as_deref()
+    }
+
+    /// The cluster to use where none is named, if one is configured.
+    pub fn cluster_id(&self) -> Option<&str> {
+        text(self.auth.attributes.cluster_id.as_ref())
+    }
+
+    /// The serverless compute to use where none is named, if it is configured.
+    pub fn serverless_compute_id(&self) -> Option<&str> {
+        text(self.auth.attributes.serverless_compute_id.as_ref())
+    }
+
+    /// How fast a family of endpoints may be called.
+    pub fn rate(&self, family: EndpointFamily) -> Rate {
+        self.rates.of(family)
+    }
+
+    /// How this client introduces itself.
+    pub fn user_agent(&self) -> &str {
+        &self.user_agent
     }
 
     /// The SQL warehouse that runs the statements, if one is configured.

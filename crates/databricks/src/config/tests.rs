@@ -76,10 +76,10 @@ fn two_ways_to_authenticate_are_refused_by_name_unless_one_is_chosen() {
     let env = env(&[("DATABRICKS_CLIENT_ID", "i"), ("DATABRICKS_CLIENT_SECRET", "canary")]);
     let builder = DatabricksConfig::builder().env(env).host("h").token("canary").warehouse_id("w");
     let error = builder.clone().build().unwrap_err();
-    assert_eq!(error.message(), "more than one authorization method configured: oauth and pat");
+    assert_eq!(error.message(), "validate: more than one authorization method configured: oauth and pat");
     assert!(error.context("found").unwrap().contains("environment DATABRICKS_CLIENT_ID"), "{error}");
     let config = builder.auth_type("oauth-m2m").build().unwrap();
-    assert!(matches!(config.auth, Auth::Machine { .. }));
+    assert_eq!(config.auth_type(), "oauth-m2m");
     assert!(!format!("{error:?} {config:?} {}", config.explain()).contains("canary"));
 }
 
@@ -103,7 +103,7 @@ fn a_url_carries_everything_and_its_token_is_not_repeated() {
     let config = DatabricksConfig::builder().env(Env::empty()).url(url).build().unwrap();
     assert_eq!((config.host.as_str(), config.warehouse_id()), ("http://127.0.0.1:9/", Some("abc")));
     assert_eq!(config.route, ResultRoute::Inline);
-    assert!(matches!(&config.auth, Auth::Token(token) if token.expose() == "can/ary"));
+    assert_eq!(config.auth.attributes.token.as_ref().unwrap().value().expose(), "can/ary");
     for bad in [
         "databricks://canary:canary@h/w",
         "redshift://token:canary@h/w",
@@ -136,9 +136,62 @@ fn numbers_out_of_range_are_refused_with_their_origin() {
         ("DATABRICKS_TIMEOUT_SECS", "0"),
         ("DATABRICKS_RATE_LIMIT", "-1"),
         ("DATABRICKS_MAX_RETRIES", "many"),
-        ("DATABRICKS_AUTH_TYPE", "azure-cli"),
+        ("DATABRICKS_AUTH_TYPE", "magic"),
     ] {
         let error = base(name, value).unwrap_err();
         assert_eq!(error.context("from"), Some(format!("environment {name}").as_str()), "{error}");
     }
+}
+
+#[test]
+fn what_an_address_bar_adds_is_lifted_out_of_the_host() {
+    let build = |host: &str| DatabricksConfig::builder().env(Env::empty()).host(host).token("t").build();
+    for (host, workspace, account) in [
+        ("https://adb-1.2.azuredatabricks.net/?o=1234#setting/x", Some("1234"), None),
+        ("dbc-1.cloud.databricks.com?workspace_id=77", Some("77"), None),
+        ("https://accounts.cloud.databricks.com/login?account_id=ab-cd&w=9", Some("9"), Some("ab-cd")),
+        ("https://h/?o=", None, None),
+    ] {
+        let config = build(host).unwrap();
+        assert_eq!((config.workspace_id(), config.account_id()), (workspace, account), "{host}");
+        assert_eq!((config.host().path(), config.host().query()), ("/", None), "{host}");
+    }
+    let named =
+        DatabricksConfig::builder().env(Env::empty()).host("h?o=1").workspace_id("2").token("t").build().unwrap();
+    assert_eq!(named.workspace_id(), Some("2"), "what is said by name counts");
+    assert_eq!(build("https://h:443/").unwrap().host().as_str(), "https://h/");
+    let error = build("https://accounts.cloud.databricks.com").unwrap_err();
+    assert_eq!(error.context("setting"), Some("account_id"), "{error}");
+}
+
+#[test]
+fn rates_are_a_minutes_on_the_service_and_settable_and_no_limit_of_a_server_on_this_machine() {
+    let base = || DatabricksConfig::builder().env(Env::empty()).token("t");
+    let minute = |calls: u32| Rate::per_second(f64::from(calls) / 60.0).with_burst(calls);
+    let config = base().host("h").rate_limit(7.0).rate(EndpointFamily::Catalog, Rate::per_second(1.0)).build().unwrap();
+    assert_eq!(config.rate(EndpointFamily::StatementSubmit), minute(200));
+    assert_eq!(config.rate(EndpointFamily::JobsSubmit), minute(100));
+    assert_eq!(config.rate(EndpointFamily::Jobs), minute(1000));
+    assert_eq!(config.rate(EndpointFamily::Catalog), Rate::per_second(1.0));
+    assert_eq!(config.rate(EndpointFamily::Statements), Rate::per_second(7.0));
+    let near = base().host("http://127.0.0.1:1").build().unwrap();
+    assert_eq!(near.rate(EndpointFamily::StatementSubmit), Rate::per_second(10_000.0));
+    let near = base().host("http://127.0.0.1:1").rate_limit(7.0).build().unwrap();
+    assert_eq!(near.rate(EndpointFamily::StatementSubmit), Rate::per_second(7.0));
+}
+
+#[test]
+fn explain_says_every_setting_and_its_place_and_no_secret() {
+    let env = env(&[("DATABRICKS_HOST", "h"), ("DATABRICKS_TOKEN", "canary"), ("DATABRICKS_CLUSTER_ID", "c-1")]);
+    let config = DatabricksConfig::builder().env(env).catalog("main").build().unwrap();
+    let lines: Vec<_> = config.explain().lines().collect();
+    assert!(lines.contains(&("host", "https://h/", "environment DATABRICKS_HOST")), "{lines:?}");
+    assert!(lines.contains(&("token", "***", "environment DATABRICKS_TOKEN")));
+    assert!(lines.contains(&("catalog", "main", "builder")));
+    assert!(lines.contains(&("max_retries", "4", "default")));
+    assert_eq!(config.cluster_id(), Some("c-1"));
+    let summary =
+        "host=https://h/, token=***, cluster_id=c-1. Env: DATABRICKS_HOST, DATABRICKS_TOKEN, DATABRICKS_CLUSTER_ID";
+    assert_eq!(config.summary, summary);
+    assert!(!format!("{config:?} {}", config.explain()).contains("canary"));
 }

@@ -68,6 +68,35 @@ fn every_sql_class_and_sqlstate_has_its_kind_and_its_fault() {
 }
 
 #[test]
+fn a_redirect_is_told_and_not_followed_and_its_target_not_kept() {
+    let redirect = |target: &str| {
+        let mut headers = HeaderMap::new();
+        headers.insert("location", target.parse().unwrap());
+        from_answer(302, &headers, b"<html><title>Found</title></html>")
+    };
+    let private = redirect("https://h/login.html?error=private-link-validation-error:42");
+    assert_eq!((private.kind(), private.fault()), (ErrorKind::PermissionDenied, Fault::PERMANENT));
+    assert_eq!(private.vendor_code(), Some("PRIVATE_LINK_VALIDATION_ERROR"));
+    assert!(private.message().contains("private link"), "{private}");
+    let other = redirect("https://h/login?next=canary");
+    assert_eq!((other.kind(), other.vendor_code()), (ErrorKind::PermissionDenied, None));
+    assert!(other.message().contains("redirect") && !format!("{other:?}").contains("canary"), "{other}");
+}
+
+/// A decoder that wants text there hides the message from whoever has to act on it.
+#[test]
+fn sdk_go_1061_a_numeric_error_code_hides_no_message() {
+    for (body, code) in [
+        (r#"{"error_code":403,"message":"Unauthorized network access"}"#, "403"),
+        (r#"{"error_code":"403","message":"Unauthorized network access"}"#, "403"),
+    ] {
+        let error = answer(403, None, body);
+        assert_eq!((error.kind(), error.vendor_code()), (ErrorKind::PermissionDenied, Some(code)));
+        assert_eq!(error.message(), "Unauthorized network access");
+    }
+}
+
+#[test]
 fn all_five_shapes_of_a_body_are_read() {
     for (body, code, message) in [
         (r#"{"error_code":"NOT_FOUND","message":"no such"}"#, Some("NOT_FOUND"), "no such"),

@@ -4,22 +4,54 @@ use chrono::DateTime;
 use twinhouse_core::{Error, ErrorKind, Result};
 use twinhouse_warehouse_api::{DatabricksDialect, Dialect as _, StatementRequest, Value};
 
-use crate::wire::Parameter;
+use crate::{error::BACKEND, wire::Parameter};
 
 /// The longest statement that the service takes, in bytes.
 pub(crate) const MAX_STATEMENT: usize = 16 * 1024 * 1024;
 
-/// The text to send and the parameters beside it.
-pub(super) fn bind(request: &StatementRequest) -> Result<(String, Vec<Parameter>)> {
-    let bound = DatabricksDialect.bind(request.sql(), request.params())?;
+/// The text to send and the parameters beside it. `typed` have a type of the service's that no [`Value`] has;
+/// `positional` stand for `?`.
+pub(super) fn bind(
+    request: &StatementRequest,
+    typed: &[Parameter],
+    positional: &[Value],
+) -> Result<(String, Vec<Parameter>)> {
+    let own = |name: &str| typed.iter().find(|parameter| parameter.name.as_deref() == Some(name));
+    // Each marker must have a value, and each value a marker, whatever its type is.
+    let names = typed.iter().filter_map(|parameter| parameter.name.as_deref());
+    if let Some(twice) = names.clone().find(|name| request.params().find(name).is_some()) {
+        return Err(Error::new(ErrorKind::InvalidInput, "a parameter is bound twice").with_context("parameter", twice));
+    }
+    let params = names.fold(request.params().clone(), |params, name| params.bind(name, Value::Null));
+    if !positional.is_empty() && !params.is_empty() {
+        return Err(Error::new(ErrorKind::InvalidInput, "a statement takes `:name` or `?` markers, not both")
+            .with_context("field", "parameters"));
+    }
+    let bound = DatabricksDialect.bind(request.sql(), &params)?;
     // A parameter's value is text, and text cast to BINARY is its UTF-8: bytes can only stand in the statement.
     let (sql, parameters) = if bound.values.iter().any(|(_, value)| matches!(value, Value::Bytes(_))) {
+        if !typed.is_empty() {
+            return Err(Error::unsupported(BACKEND, "cannot bind bytes beside a parameter with a type of its own")
+                .with_context("field", "parameters"));
+        }
         (DatabricksDialect.inline(request.sql(), request.params())?, Vec::new())
+    } else if !positional.is_empty() {
+        let parameters = positional.iter().enumerate().map(|(at, value)| {
+            let name = (at + 1).to_string();
+            let bytes = matches!(value, Value::Bytes(_)).then(|| {
+                Error::unsupported(BACKEND, "cannot bind bytes to `?`: give them a name, and they stand in the text")
+            });
+            bytes
+                .map_or_else(|| parameter(&name, value.clone()), Err)
+                .map(|parameter| Parameter { name: None, ordinal: Some(at + 1), ..parameter })
+                .map_err(|error| error.with_context("parameter", name))
+        });
+        (bound.sql, parameters.collect::<Result<Vec<_>>>()?)
     } else {
-        let parameters = bound
-            .values
-            .into_iter()
-            .map(|(name, value)| parameter(&name, value).map_err(|error| error.with_context("parameter", name)));
+        let parameters = bound.values.into_iter().map(|(name, value)| match own(&name) {
+            Some(typed) => Ok(typed.clone()),
+            None => parameter(&name, value).map_err(|error| error.with_context("parameter", name)),
+        });
         (bound.sql, parameters.collect::<Result<Vec<_>>>()?)
     };
     if sql.len() > MAX_STATEMENT {
@@ -29,7 +61,7 @@ pub(super) fn bind(request: &StatementRequest) -> Result<(String, Vec<Parameter>
     Ok((sql, parameters))
 }
 
-fn parameter(name: &str, value: Value) -> Result<Parameter> {
+pub(crate) fn parameter(name: &str, value: Value) -> Result<Parameter> {
     let (type_name, value) = match value {
         // The type of NULL itself: one of text would be refused by a column of numbers.
         Value::Null => ("VOID".to_owned(), None),
@@ -44,11 +76,12 @@ fn parameter(name: &str, value: Value) -> Result<Parameter> {
         Value::Timestamp(micros) => ("TIMESTAMP".to_owned(), Some(moment(micros, "+00:00")?)),
         Value::TimestampNtz(micros) => ("TIMESTAMP_NTZ".to_owned(), Some(moment(micros, "")?)),
         other => {
-            return Err(Error::unsupported(crate::error::BACKEND, "cannot bind a value of this type")
-                .with_context("type", other.type_name()));
+            return Err(
+                Error::unsupported(BACKEND, "cannot bind a value of this type").with_context("type", other.type_name())
+            );
         }
     };
-    Ok(Parameter { name: name.to_owned(), type_name, value })
+    Ok(Parameter { name: Some(name.to_owned()), ordinal: None, type_name, value })
 }
 
 fn special(v: f64) -> Option<String> {
@@ -101,7 +134,7 @@ mod tests {
     #[test]
     fn bytes_stand_in_the_statement_because_parameters_are_text() {
         let request = StatementRequest::read("select :b, :t").bind("b", vec![0xffu8, 0]).bind("t", "it's");
-        let (sql, parameters) = bind(&request).unwrap();
+        let (sql, parameters) = bind(&request, &[], &[]).unwrap();
         assert_eq!(sql, r"select X'FF00', 'it\'s'");
         assert!(parameters.is_empty());
     }
@@ -114,7 +147,7 @@ mod tests {
             StatementRequest::read("x".repeat(MAX_STATEMENT + 1)),
             StatementRequest::read("select :a").bind("a", Value::Timestamp(i64::MAX)),
         ] {
-            assert_eq!(bind(&request).err().map(|error| error.kind()), Some(ErrorKind::InvalidInput));
+            assert_eq!(bind(&request, &[], &[]).err().map(|error| error.kind()), Some(ErrorKind::InvalidInput));
         }
     }
 }

@@ -14,15 +14,15 @@ use super::results;
 use crate::{
     api::Client,
     error,
-    wire::{State, Statement},
+    wire::{Manifest, State, Statement},
 };
 
 /// A statement on the service: its first answer is kept, so that a short query costs one round trip.
-#[derive(Debug)]
-pub(super) struct Driver(Arc<Live>);
+#[derive(Clone, Debug)]
+pub(crate) struct Driver(Arc<Live>);
 
 /// The part that a closing warehouse can reach, as long as somebody holds the statement.
-pub(super) struct Live {
+pub(crate) struct Live {
     client: Client,
     id: StatementId,
     /// Ours to close. Somebody else's result is not.
@@ -37,6 +37,8 @@ struct Progress {
     phase: Phase,
     /// The last answer, until somebody has used it.
     answer: Option<Statement>,
+    /// What is known of the result, once there is one.
+    manifest: Option<Arc<Manifest>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +60,25 @@ impl Driver {
         Self(Arc::new(Live::new(client, id, answer, downloads, false)))
     }
 
+    /// What is known of the result, once the statement has succeeded.
+    pub(crate) fn manifest(&self) -> Option<Arc<Manifest>> {
+        self.0.progress().manifest.clone()
+    }
+
+    /// The answer with the result, and who reads it.
+    pub(super) async fn reader(&self) -> Result<(results::Reader, Statement)> {
+        let live = &*self.0;
+        let answer = live.answer().await?;
+        let reader = results::Reader {
+            client: live.client.clone(),
+            id: live.id.clone(),
+            downloads: live.downloads,
+            stop: live.stop.clone(),
+            close: live.owned && answer.status.state != State::Closed,
+        };
+        Ok((reader, answer))
+    }
+
     pub(super) fn live(&self) -> Weak<Live> {
         Arc::downgrade(&self.0)
     }
@@ -65,7 +86,7 @@ impl Driver {
 
 impl Live {
     fn new(client: Client, id: String, answer: Statement, downloads: usize, owned: bool) -> Self {
-        let progress = Mutex::new(Progress { phase: Phase::Running, answer: Some(answer) });
+        let progress = Mutex::new(Progress { phase: Phase::Running, answer: Some(answer), manifest: None });
         Self { client, id: StatementId::new(id), owned, downloads, progress, stop: CancellationToken::new() }
     }
 
@@ -111,7 +132,7 @@ impl Live {
         let (phase, status) = match answer.status.state {
             State::Pending => (Phase::Running, StatementStatus::Queued),
             // A state of the future is not an end that we know.
-            State::Running | State::Unknown => (Phase::Running, StatementStatus::Running),
+            State::Running | State::Other(_) => (Phase::Running, StatementStatus::Running),
             State::Succeeded => (Phase::Kept, StatementStatus::Succeeded),
             // The service closes by itself what it could answer in full.
             State::Closed if has_result => (Phase::Over, StatementStatus::Succeeded),
@@ -132,6 +153,9 @@ impl Live {
         };
         let mut progress = self.progress();
         progress.phase = phase;
+        if let (StatementStatus::Succeeded, None) = (&status, &progress.manifest) {
+            progress.manifest = answer.manifest.clone().map(Arc::new);
+        }
         progress.answer = matches!(status, StatementStatus::Succeeded).then_some(answer);
         status
     }
@@ -153,15 +177,7 @@ impl StatementDriver for Driver {
     }
 
     async fn results(&self) -> Result<BatchStream> {
-        let live = &*self.0;
-        let answer = live.answer().await?;
-        let reader = results::Reader {
-            client: live.client.clone(),
-            id: live.id.clone(),
-            downloads: live.downloads,
-            stop: live.stop.clone(),
-            close: live.owned && answer.status.state != State::Closed,
-        };
+        let (reader, answer) = self.reader().await?;
         reader.open(answer)
     }
 }

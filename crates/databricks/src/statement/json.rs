@@ -12,13 +12,37 @@ use arrow::{
     datatypes::{DataType, SchemaRef, TimeUnit},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use serde_json::Value;
+use tokio::task::spawn_blocking;
 use twinhouse_core::{Error, ErrorKind, Result};
 
 use super::text;
 
 /// One value, or null.
 type Cell<'a> = Option<Cow<'a, Value>>;
+
+/// Decodes a downloaded file: an array of rows, exactly `rows` of which count where that is known.
+pub(super) async fn file(file: Bytes, rows: Option<u64>, schema: SchemaRef) -> Result<RecordBatch> {
+    let decoding = spawn_blocking(move || {
+        let mut read: Vec<Vec<Value>> = serde_json::from_slice(&file).map_err(|why| {
+            // serde quotes what it stumbled over, and that is somebody's data: only the place is kept.
+            Error::new(ErrorKind::Protocol, "a downloaded file does not hold rows in JSON")
+                .with_context("at", format!("line {} column {}", why.line(), why.column()))
+        })?;
+        if let Some(rows) = rows {
+            if (read.len() as u64) < rows {
+                return Err(Error::new(ErrorKind::Protocol, "a downloaded file holds fewer rows than announced")
+                    .with_context("missing", (rows - read.len() as u64).to_string()));
+            }
+            read.truncate(usize::try_from(rows).unwrap_or(usize::MAX));
+        }
+        batch(&read, &schema)
+    });
+    decoding.await.unwrap_or_else(|cause| {
+        Err(Error::new(ErrorKind::Internal, "decoding of the downloaded rows broke off").with_source(cause))
+    })
+}
 
 /// Decodes rows into columns of these types.
 ///

@@ -8,13 +8,13 @@ use std::{
 use ::arrow::{array::RecordBatch, datatypes::SchemaRef};
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
-use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use futures::{Stream, StreamExt as _, TryStreamExt as _, stream, stream::BoxStream};
 use tokio::task::JoinHandle;
 use twinhouse_core::{Error, ErrorKind, Result, http::Link};
 use twinhouse_warehouse_api::StatementId;
 
 use super::{
-    arrow,
+    arrow, json,
     plan::{Part, Plan, Step},
 };
 use crate::{api::Client, wire::ExternalLink};
@@ -24,14 +24,48 @@ const EXPIRY_BUFFER: TimeDelta = TimeDelta::seconds(30);
 /// How often a refused link is replaced before the refusal counts.
 const REFRESHES: u32 = 3;
 
+/// What is in the files behind the links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    Arrow,
+    Json,
+}
+
 /// The rows behind the links, in order. At most `downloads` files are held or on their way at once.
 pub(super) fn batches(
     client: Client,
     id: StatementId,
     plan: Plan,
     downloads: usize,
+    content: Content,
     schema: SchemaRef,
 ) -> impl Stream<Item = Result<RecordBatch>> + Send {
+    files(client, id, plan, downloads)
+        .map_ok(move |(file, rows)| decode(content, file, rows, schema.clone()))
+        .try_flatten()
+        .fuse()
+}
+
+/// The rows of one file: exactly `rows` of them where that is known.
+pub(super) fn decode(
+    content: Content,
+    file: Bytes,
+    rows: Option<u64>,
+    schema: SchemaRef,
+) -> BoxStream<'static, Result<RecordBatch>> {
+    match content {
+        Content::Arrow => arrow::batches(file, rows, schema).boxed(),
+        Content::Json => stream::once(json::file(file, rows, schema)).boxed(),
+    }
+}
+
+/// The files behind the links, in order and as they are, each with how many of its rows count.
+pub(super) fn files(
+    client: Client,
+    id: StatementId,
+    plan: Plan,
+    downloads: usize,
+) -> impl Stream<Item = Result<(Bytes, Option<u64>)>> + Send {
     let (asking, asked) = (client.clone(), id.clone());
     let parts = stream::try_unfold(plan, move |mut plan| {
         let (client, id) = (asking.clone(), asked.clone());
@@ -56,12 +90,9 @@ pub(super) fn batches(
             async move { Ok((file.await?, rows)) }
         })
         .try_buffered(downloads.max(1))
-        .map_ok(move |(file, rows)| arrow::batches(file, rows, schema.clone()))
-        .try_flatten()
-        .fuse()
 }
 
-async fn fetch(client: Client, id: StatementId, part: Part) -> Result<Bytes> {
+pub(super) async fn fetch(client: Client, id: StatementId, part: Part) -> Result<Bytes> {
     let mut link = part.link.clone();
     let mut refreshes = 0;
     // A fresh link is tried even if our clock says that it has expired.

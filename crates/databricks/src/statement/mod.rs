@@ -6,6 +6,7 @@
 
 mod arrow;
 mod bind;
+mod chunk;
 mod conform;
 mod driver;
 mod inline;
@@ -15,24 +16,30 @@ mod live;
 mod plan;
 mod results;
 mod text;
+mod wishes;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use ::arrow::array::RecordBatch;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use tokio::time::Instant;
 use tracing::{Instrument as _, Span};
 use twinhouse_core::{Error, ErrorKind, Result, telemetry::span};
 use twinhouse_warehouse_api::{
     CallOptions, OnDrop, StatementDriver as _, StatementHandle, StatementId, StatementRequest, submit_in_task,
 };
 
-pub(crate) use bind::MAX_STATEMENT;
-use driver::Driver;
+pub(crate) use bind::{MAX_STATEMENT, parameter};
+pub(crate) use driver::Driver;
 use live::Live;
+pub(crate) use wishes::{Delivery, Wishes};
 
 use crate::{
     api::Client,
     config::{DatabricksConfig, ResultRoute},
     error::BACKEND,
-    wire::{ExecuteStatement, QueryTag},
+    wire::{ExecuteStatement, Tag},
 };
 
 /// Under which name a label appears among a query's tags.
@@ -41,9 +48,11 @@ const LABEL_TAG: &str = "label";
 const SHORTEST_WAIT: u64 = 5;
 
 /// How statements are submitted and read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Settings {
     warehouse_id: String,
+    /// Its own place for names, so that none is sent beside it.
+    session: Option<String>,
     catalog: Option<String>,
     schema: Option<String>,
     route: ResultRoute,
@@ -53,16 +62,17 @@ struct Settings {
 }
 
 impl Settings {
-    fn new(config: &DatabricksConfig) -> Result<Self> {
-        Ok(Self {
-            warehouse_id: config.required_warehouse()?.to_owned(),
+    fn new(config: &DatabricksConfig, warehouse_id: String) -> Self {
+        Self {
+            warehouse_id,
+            session: None,
             catalog: config.catalog.clone(),
             schema: config.schema.clone(),
             route: config.route,
             wait: config.wait.as_secs(),
             timeout: config.timeout.as_secs(),
             downloads: config.parallel_downloads,
-        })
+        }
     }
 
     /// How long the service may keep the submission: well within the request's own time and the call's, because a call
@@ -84,25 +94,81 @@ pub(crate) struct Statements {
 
 impl Statements {
     pub(crate) fn new(client: Client, config: &DatabricksConfig) -> Result<Self> {
-        Ok(Self { client, settings: Arc::new(Settings::new(config)?), live: Live::default() })
+        Ok(Self::on(client, config, config.required_warehouse()?.to_owned()))
+    }
+
+    /// On a warehouse that need not be the configured one.
+    pub(crate) fn on(client: Client, config: &DatabricksConfig, warehouse_id: String) -> Self {
+        Self { client, settings: Arc::new(Settings::new(config, warehouse_id)), live: Live::default() }
+    }
+
+    /// The same inside a session, with an end of its own.
+    pub(crate) fn in_session(&self, session: String) -> Self {
+        let settings = Settings { session: Some(session), ..(*self.settings).clone() };
+        Self { client: self.client.clone(), settings: Arc::new(settings), live: Live::default() }
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(crate) fn warehouse_id(&self) -> &str {
+        &self.settings.warehouse_id
+    }
+
+    /// The catalog and schema that names without them belong to.
+    pub(crate) fn place(&self) -> (Option<&str>, Option<&str>) {
+        (self.settings.catalog.as_deref(), self.settings.schema.as_deref())
     }
 
     /// Hands the statement to the service, in a task of its own.
     pub(crate) async fn submit(&self, request: StatementRequest) -> Result<StatementHandle> {
+        Ok(self.submit_with(request, Wishes::default()).await?.0)
+    }
+
+    /// As [`submit`](Self::submit), with what the contract has no words for.
+    pub(crate) async fn submit_with(
+        &self,
+        request: StatementRequest,
+        wishes: Wishes,
+    ) -> Result<(StatementHandle, Driver)> {
         let options = request.options().clone();
         let span = span::statement(BACKEND, request.sql());
         let statements = self.clone();
+        let kept = Arc::new(OnceLock::new());
+        let keep = Arc::clone(&kept);
         let submission = async move {
-            let driver = statements.execute(request).await?;
+            let driver = statements.execute(request, wishes).await?;
             span::statement_id(&Span::current(), driver.id().as_str());
             // A warehouse that was closed meanwhile has nobody left who would stop this one.
             if !statements.live.add(&driver) {
                 driver.cancel().await?;
                 return Err(live::closed());
             }
+            let _ = keep.set(driver.clone());
             Ok(driver)
         };
-        submit_in_task(options, submission.instrument(span)).await
+        let handle = submit_in_task(options, submission.instrument(span)).await?;
+        let driver = kept.get().cloned();
+        let driver = driver.ok_or_else(|| Error::new(ErrorKind::Internal, "a submission without a statement"))?;
+        Ok((handle, driver))
+    }
+
+    /// Runs the statement and hands out the files of its result as they are.
+    pub(crate) async fn files(
+        &self,
+        request: StatementRequest,
+        wishes: Wishes,
+    ) -> Result<(Driver, BoxStream<'static, Result<Bytes>>)> {
+        let deadline = request.options().timeout.map(|limit| Instant::now() + limit);
+        let (handle, driver) = self.submit_with(request, wishes).await?;
+        let files = chunk::files(driver.clone(), handle, deadline).await?;
+        Ok((driver, files))
+    }
+
+    /// The rows of one chunk of a result.
+    pub(crate) async fn chunk(&self, id: &StatementId, index: u64) -> Result<Vec<RecordBatch>> {
+        chunk::rows(&self.client, id, index).await.map_err(|error| error.with_statement_id(id.as_str()))
     }
 
     /// Finds a statement again. It is somebody else's: letting go of it changes nothing.
@@ -110,6 +176,17 @@ impl Statements {
         let answer = self.client.statement(id.as_str()).await.map_err(|error| error.with_statement_id(id.as_str()))?;
         let driver = Driver::attached(self.client.clone(), id.as_str().to_owned(), answer, self.settings.downloads);
         Ok(StatementHandle::new(Arc::new(driver), &CallOptions::default().with_on_drop(OnDrop::Detach)))
+    }
+
+    /// Takes a statement over whose id was lost: it is ours.
+    pub(crate) async fn adopt(&self, id: &StatementId, options: &CallOptions) -> Result<StatementHandle> {
+        let answer = self.client.statement(id.as_str()).await.map_err(|error| error.with_statement_id(id.as_str()))?;
+        let driver = Driver::submitted(self.client.clone(), id.as_str().to_owned(), answer, self.settings.downloads);
+        if !self.live.add(&driver) {
+            driver.cancel().await?;
+            return Err(live::closed());
+        }
+        Ok(StatementHandle::new(Arc::new(driver), options))
     }
 
     /// Stops what is alive and refuses what comes.
@@ -122,29 +199,36 @@ impl Statements {
         self.live.check()
     }
 
-    async fn execute(&self, request: StatementRequest) -> Result<Driver> {
+    async fn execute(&self, request: StatementRequest, wishes: Wishes) -> Result<Driver> {
         self.live.check()?;
         let settings = &*self.settings;
-        let (sql, parameters) = bind::bind(&request)?;
-        let (disposition, format, result_compression) = match settings.route {
-            ResultRoute::Links => ("EXTERNAL_LINKS", "ARROW_STREAM", Some("LZ4_FRAME")),
-            ResultRoute::Inline => ("INLINE", "JSON_ARRAY", None),
+        let (sql, parameters) = bind::bind(&request, &wishes.typed, &wishes.positional)?;
+        let delivery = wishes.delivery.unwrap_or_else(|| settings.route.into());
+        let label = request.options().label.iter();
+        let label = label.map(|label| Tag { key: LABEL_TAG.to_owned(), value: Some(label.clone()) });
+        let place = |own: Option<String>, default: &Option<String>| match settings.session {
+            Some(_) => None,
+            None => own.or_else(|| default.clone()),
         };
-        let tags = request.options().label.iter().map(|label| QueryTag { key: LABEL_TAG, value: label.clone() });
+        let catalog = place(wishes.catalog, &settings.catalog);
+        let schema = place(wishes.schema, &settings.schema);
         let answer = self
             .client
             .execute(&ExecuteStatement {
                 statement: &sql,
                 warehouse_id: &settings.warehouse_id,
-                catalog: settings.catalog.as_deref(),
-                schema: settings.schema.as_deref(),
+                session_id: settings.session.as_deref(),
+                catalog: catalog.as_deref(),
+                schema: schema.as_deref(),
                 parameters,
-                disposition,
-                format,
-                result_compression,
+                row_limit: wishes.row_limit,
+                byte_limit: wishes.byte_limit,
+                disposition: delivery.disposition,
+                format: delivery.format,
+                result_compression: delivery.compression,
                 wait_timeout: format!("{}s", settings.wait(request.options())),
                 on_wait_timeout: "CONTINUE",
-                query_tags: tags.collect(),
+                query_tags: label.chain(wishes.tags).collect(),
             })
             .await?;
         let id = answer

@@ -11,9 +11,14 @@ use tokio_util::sync::CancellationToken;
 use twinhouse_core::{Error, ErrorKind, Result};
 use twinhouse_warehouse_api::{BatchStream, Outcome, StatementId};
 
-use super::{inline, links, plan::Plan};
+use super::{
+    inline,
+    links::{self, Content},
+    plan::Plan,
+};
 use crate::{
     api::Client,
+    error::BACKEND,
     types,
     wire::{Manifest, ResultColumn, Statement},
 };
@@ -32,6 +37,19 @@ pub(super) struct Reader {
 }
 
 impl Reader {
+    /// In a task of its own: the rows are there, and the caller need not wait for the service to forget them.
+    pub(super) fn close(&self) {
+        if !self.close {
+            return;
+        }
+        let (client, id) = (self.client.clone(), self.id.clone());
+        tokio::spawn(async move {
+            if let Err(error) = client.close(id.as_str()).await {
+                tracing::debug!(statement = %id, %error, "the result could not be given up; it lapses by itself");
+            }
+        });
+    }
+
     pub(super) fn open(self, answer: Statement) -> Result<BatchStream> {
         let mut manifest = answer.manifest.unwrap_or_default();
         let data = answer.result.unwrap_or_default();
@@ -51,7 +69,8 @@ impl Reader {
         } else {
             let plan = Plan::new(&manifest, data.external_links.unwrap_or_default())
                 .map_err(|error| error.with_statement_id(self.id.as_str()))?;
-            links::batches(client, id, plan, self.downloads, schema.clone()).boxed()
+            let content = content(&manifest).map_err(|error| error.with_statement_id(self.id.as_str()))?;
+            links::batches(client, id, plan, self.downloads, content, schema.clone()).boxed()
         };
         Ok(self.watched(schema, &manifest, batches))
     }
@@ -112,7 +131,7 @@ impl Watch {
                     .with_context("announced", promised.to_string())
                     .with_context("received", self.received.to_string()));
             }
-            self.close();
+            self.reader.close();
             return Ok(None);
         };
         if self.counts && self.received == 0 && batch.num_rows() > 0 {
@@ -124,23 +143,22 @@ impl Watch {
         self.received += batch.num_rows() as u64;
         Ok(Some(batch))
     }
+}
 
-    /// In a task of its own: the rows are there, and the caller need not wait for the service to forget them.
-    fn close(&self) {
-        if !self.reader.close {
-            return;
-        }
-        let (client, id) = (self.reader.client.clone(), self.reader.id.clone());
-        tokio::spawn(async move {
-            if let Err(error) = client.close(id.as_str()).await {
-                tracing::debug!(statement = %id, %error, "the result could not be given up; it lapses by itself");
-            }
-        });
+/// What the files behind the links hold, if it can be read as rows here.
+pub(super) fn content(manifest: &Manifest) -> Result<Content> {
+    match manifest.format.as_deref() {
+        Some("JSON_ARRAY") => Ok(Content::Json),
+        Some("CSV") => Err(Error::unsupported(
+            BACKEND,
+            "cannot read CSV as rows: the text does not tell NULL from the word; ask for the chunks as they are",
+        )),
+        _ => Ok(Content::Arrow),
     }
 }
 
 /// The columns in order, with everything nullable: the manifest does not say.
-fn schema(columns: &mut [ResultColumn]) -> SchemaRef {
+pub(super) fn schema(columns: &mut [ResultColumn]) -> SchemaRef {
     columns.sort_by_key(|column| column.position.unwrap_or(0));
     let fields = columns.iter().map(|column| {
         let data_type = types::of_column(

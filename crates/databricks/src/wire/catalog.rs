@@ -54,6 +54,9 @@ pub(crate) struct Column {
     pub(crate) type_text: Option<String>,
     #[serde(default)]
     pub(crate) type_name: Option<String>,
+    /// The exact form of the type.
+    #[serde(default)]
+    pub(crate) type_json: Option<String>,
     #[serde(default, deserialize_with = "super::number::count")]
     pub(crate) type_precision: Option<u64>,
     #[serde(default, deserialize_with = "super::number::count")]
@@ -69,4 +72,16 @@ pub(crate) struct Column {
     pub(crate) nullable: Option<bool>,
     #[serde(default)]
     pub(crate) comment: Option<String>,
+    #[serde(default)]
+    pub(crate) mask: Option<Mask>,
+}
+
+/// The function behind which a column's values are hidden.
+#[derive(Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Mask {
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) function_name: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) using_column_names: Vec<String>,
 }

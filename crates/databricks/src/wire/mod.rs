@@ -4,14 +4,22 @@
 //! open.
 
 mod catalog;
+mod dbfs;
+mod files;
 mod number;
 mod statement;
+mod workspace;
 
 pub(crate) use catalog::{Column, SchemaPage, Table, TablePage};
-pub(crate) use number::nullable;
-pub(crate) use statement::{
-    ExecuteStatement, ExternalLink, Manifest, Parameter, QueryTag, ResultColumn, ResultData, State, Statement, Status,
+pub(crate) use dbfs::{DbfsCreated, DbfsEntry, DbfsListing, DbfsRead};
+pub(crate) use files::{
+    AbortLink, DirectoryItem, DirectoryPage, PartLinks, PresignedUrl, ResumableLink, UploadBegun, UploadedPart,
 };
+pub(crate) use number::{count, nullable};
+pub(crate) use statement::{
+    ExecuteStatement, ExternalLink, Manifest, OpenSession, OpenedSession, Parameter, ResultColumn, ResultData, Statement, StatementState as State,
+    Status, StatusError, Tag,
+};
+pub(crate) use workspace::{ExportedObject, ImportObject, ObjectListing, WorkspaceObject};
 
-#[cfg(test)]
-pub(crate) use statement::StatusError;
+pub use statement::StatementState;

@@ -12,7 +12,7 @@ enum Loose {
 }
 
 /// A count. Missing, `null` and the empty text are `None`.
-pub(super) fn count<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+pub(crate) fn count<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
     let bad = || de::Error::custom("not a count");
     Ok(match Option::<Loose>::deserialize(from)? {
         None => None,
@@ -24,7 +24,7 @@ pub(super) fn count<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D
 }
 
 /// A code that is text in one place of the service and a number in another.
-pub(super) fn code<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+pub(crate) fn code<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     Ok(Option::<Loose>::deserialize(from)?.map(|code| match code {
         Loose::Unsigned(n) => n.to_string(),
         Loose::Signed(n) => n.to_string(),

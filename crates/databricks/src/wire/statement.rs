@@ -13,11 +13,17 @@ pub(crate) struct ExecuteStatement<'a> {
     pub(crate) statement: &'a str,
     pub(crate) warehouse_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) session_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) catalog: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) schema: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) parameters: Vec<Parameter>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) row_limit: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) byte_limit: Option<u64>,
     pub(crate) disposition: &'static str,
     pub(crate) format: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -25,12 +31,16 @@ pub(crate) struct ExecuteStatement<'a> {
     pub(crate) wait_timeout: String,
     pub(crate) on_wait_timeout: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) query_tags: Vec<QueryTag>,
+    pub(crate) query_tags: Vec<Tag>,
 }
 
+/// With a name for `:name`, with a number, from 1, for `?`.
 #[derive(Clone, Serialize)]
 pub(crate) struct Parameter {
-    pub(crate) name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ordinal: Option<usize>,
     #[serde(rename = "type")]
     pub(crate) type_name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,9 +48,27 @@ pub(crate) struct Parameter {
 }
 
 #[derive(Clone, Serialize)]
-pub(crate) struct QueryTag {
-    pub(crate) key: &'static str,
-    pub(crate) value: String,
+pub(crate) struct Tag {
+    pub(crate) key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) value: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct OpenSession<'a> {
+    pub(crate) warehouse_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) catalog: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) schema: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) session_confs: &'a BTreeMap<String, String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct OpenedSession {
+    pub(crate) session_id: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -56,7 +84,8 @@ pub(crate) struct Statement {
 #[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Status {
-    pub(crate) state: State,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) state: StatementState,
     pub(crate) error: Option<StatusError>,
     /// Beside the error, not in it.
     pub(crate) sql_state: Option<String>,
@@ -72,28 +101,54 @@ pub(crate) struct StatusError {
     pub(crate) sql_state: Option<String>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+/// Where a statement stands, in the service's words.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
-pub(crate) enum State {
+#[non_exhaustive]
+pub enum StatementState {
+    /// Accepted; perhaps the warehouse is starting.
     Pending,
+    /// At work.
     Running,
+    /// Done; the result can be fetched for an hour.
     Succeeded,
+    /// Failed, and the answer says why.
     Failed,
+    /// Stopped by somebody.
     Canceled,
+    /// Given up. With a result beside it: done, and nothing is kept.
     Closed,
-    /// A state that is newer than this code, or none at all.
-    #[default]
-    Unknown,
+    /// A state that is newer than this code, or (empty) none at all.
+    Other(String),
 }
 
-impl State {
+impl StatementState {
     /// True if no later answer can say anything else.
-    pub(crate) fn is_final(&self) -> bool {
-        !matches!(self, Self::Pending | Self::Running | Self::Unknown)
+    pub fn is_final(&self) -> bool {
+        !matches!(self, Self::Pending | Self::Running | Self::Other(_))
+    }
+
+    /// The service's word.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Running => "RUNNING",
+            Self::Succeeded => "SUCCEEDED",
+            Self::Failed => "FAILED",
+            Self::Canceled => "CANCELED",
+            Self::Closed => "CLOSED",
+            Self::Other(word) => word,
+        }
     }
 }
 
-impl From<String> for State {
+impl Default for StatementState {
+    fn default() -> Self {
+        Self::Other(String::new())
+    }
+}
+
+impl From<String> for StatementState {
     fn from(text: String) -> Self {
         match text.as_str() {
             "PENDING" => Self::Pending,
@@ -102,7 +157,7 @@ impl From<String> for State {
             "FAILED" => Self::Failed,
             "CANCELED" => Self::Canceled,
             "CLOSED" => Self::Closed,
-            _ => Self::Unknown,
+            _ => Self::Other(text),
         }
     }
 }
@@ -119,6 +174,8 @@ pub(crate) struct Manifest {
     pub(crate) chunks: Vec<Chunk>,
     #[serde(deserialize_with = "count")]
     pub(crate) total_row_count: Option<u64>,
+    #[serde(deserialize_with = "count")]
+    pub(crate) total_byte_count: Option<u64>,
     #[serde(deserialize_with = "nullable")]
     pub(crate) truncated: bool,
 }
@@ -151,7 +208,11 @@ pub(crate) struct Chunk {
     #[serde(deserialize_with = "count")]
     pub(crate) chunk_index: Option<u64>,
     #[serde(deserialize_with = "count")]
+    pub(crate) row_offset: Option<u64>,
+    #[serde(deserialize_with = "count")]
     pub(crate) row_count: Option<u64>,
+    #[serde(deserialize_with = "count")]
+    pub(crate) byte_count: Option<u64>,
 }
 
 /// The rows, or where they are. It comes with the statement and with each chunk.
@@ -162,6 +223,10 @@ pub(crate) struct ResultData {
     pub(crate) external_links: Option<Vec<ExternalLink>>,
     #[serde(deserialize_with = "count")]
     pub(crate) chunk_index: Option<u64>,
+    #[serde(deserialize_with = "count")]
+    pub(crate) row_offset: Option<u64>,
+    #[serde(deserialize_with = "count")]
+    pub(crate) row_count: Option<u64>,
     #[serde(deserialize_with = "count")]
     pub(crate) next_chunk_index: Option<u64>,
     /// The private hybrid form. Never asked for.
@@ -197,7 +262,7 @@ mod tests {
                 "manifest":{"format":"ARROW_STREAM","schema":{"column_count":0},"total_chunk_count":0},"result":{}}"#,
         )
         .unwrap();
-        assert_eq!(answer.status.state, State::Succeeded);
+        assert_eq!(answer.status.state, StatementState::Succeeded);
         assert!(answer.manifest.unwrap().schema.columns.is_empty());
         assert!(answer.result.unwrap().external_links.is_none());
     }
@@ -217,6 +282,6 @@ mod tests {
     #[test]
     fn a_state_of_the_future_is_no_failure() {
         let status: Status = serde_json::from_str(r#"{"state":"HIBERNATING"}"#).unwrap();
-        assert_eq!(status.state, State::Unknown);
+        assert_eq!(status.state, StatementState::Other("HIBERNATING".to_owned()));
     }
 }

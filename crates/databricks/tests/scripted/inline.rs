@@ -11,7 +11,7 @@ use twinhouse_warehouse_api::WarehouseExt as _;
 use crate::bench::{Bench, STATEMENTS, in_line, read, statement};
 
 #[tokio::test]
-async fn every_chunk_is_asked_for() {
+async fn jdbc_1071_inline_chunks_are_all_read() {
     let bench = Bench::with(|builder| builder.result_route(ResultRoute::Inline)).await;
     let mut answer = in_line(&[("n", "BIGINT")], json!([["1"], ["2"]]));
     answer["manifest"]["total_row_count"] = json!("4");
@@ -29,7 +29,7 @@ async fn every_chunk_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_missing_chunk_is_an_error_not_a_short_result() {
+async fn jdbc_1071_a_missing_chunk_is_an_error_not_a_short_result() {
     let bench = Bench::new().await;
     let mut answer = in_line(&[("n", "BIGINT")], json!([["1"], ["2"]]));
     answer["manifest"]["total_row_count"] = json!(4);
@@ -55,7 +55,7 @@ async fn another_chunk_than_was_asked_for_is_not_taken_for_it() {
 }
 
 #[tokio::test]
-async fn a_result_in_a_form_that_was_not_asked_for_is_refused() {
+async fn jdbc_1476_the_hybrid_form_is_refused_not_cut_short() {
     let bench = Bench::new().await;
     let mut answer = in_line(&[("n", "BIGINT")], json!([]));
     answer["result"] = json!({ "attachment": "QVJST1cx" });

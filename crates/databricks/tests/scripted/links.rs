@@ -33,7 +33,7 @@ fn answer(bench: &Bench, total: u64, chunks: u64, first: Value) {
 }
 
 #[tokio::test]
-async fn frames_padding_and_stale_names_do_not_show_and_the_link_sees_no_credential() {
+async fn sql_go_351_and_372_frames_padding_and_stale_names_do_not_show_and_the_link_sees_no_credential() {
     let bench = Bench::new().await;
     let first = link(&bench, "/a", FAR, json!({ "row_count": 3 }));
     answer(&bench, 3, 1, json!([first]));
@@ -47,7 +47,7 @@ async fn frames_padding_and_stale_names_do_not_show_and_the_link_sees_no_credent
 }
 
 #[tokio::test]
-async fn chunks_come_in_order_although_links_come_late_twice_or_several_at_once() {
+async fn sql_python_286_chunks_come_in_order_and_once_although_links_come_late_twice_or_several_at_once() {
     let bench = Bench::with(|builder| builder.parallel_downloads(2)).await;
     let at = |path: &str, chunk: u64, offset: u64, count: u64, next: Option<u64>| {
         let mut more = json!({ "chunk_index": chunk, "row_offset": offset.to_string(), "row_count": count });
@@ -76,7 +76,7 @@ async fn chunks_come_in_order_although_links_come_late_twice_or_several_at_once(
 }
 
 #[tokio::test]
-async fn a_link_that_has_expired_or_is_refused_is_replaced() {
+async fn arrow_adbc_2855_a_link_that_has_expired_or_is_refused_is_replaced() {
     for (expiration, tried) in [(PAST, 0), (FAR, 1)] {
         let bench = Bench::new().await;
         answer(&bench, 2, 1, json!([link(&bench, "/old", expiration, json!({ "row_count": 2 }))]));
@@ -101,7 +101,7 @@ async fn a_clock_that_is_wrong_on_our_side_does_no_harm() {
 }
 
 #[tokio::test]
-async fn a_link_that_is_refused_for_ever_is_an_error_not_an_empty_result() {
+async fn grafana_114324_a_link_that_is_refused_for_ever_is_an_error_not_an_empty_result() {
     let bench = Bench::new().await;
     let dead = || link(&bench, "/dead", FAR, json!({ "row_count": 2 }));
     answer(&bench, 2, 1, json!([dead()]));
@@ -113,7 +113,7 @@ async fn a_link_that_is_refused_for_ever_is_an_error_not_an_empty_result() {
 }
 
 #[tokio::test]
-async fn half_a_file_is_fetched_again() {
+async fn sql_python_474_half_a_file_is_fetched_again() {
     let bench = Bench::new().await;
     answer(&bench, 2, 1, json!([link(&bench, "/a", FAR, json!({ "row_count": 2 }))]));
     let whole = file(&[numbers("n", [1, 2])]);
@@ -125,7 +125,7 @@ async fn half_a_file_is_fetched_again() {
 }
 
 #[tokio::test]
-async fn too_few_rows_are_an_error_wherever_they_are_missing() {
+async fn sql_python_383_too_few_rows_are_an_error_wherever_they_are_missing() {
     // In the file, in the links, in both answers.
     for (total, count, inside) in [(3, 3, 2), (4, 3, 3), (2, 3, 3)] {
         let bench = Bench::new().await;
@@ -159,7 +159,7 @@ async fn a_result_that_was_cut_short_says_so() {
 }
 
 #[tokio::test]
-async fn no_more_files_are_fetched_ahead_than_asked_for() {
+async fn jdbc_1508_and_sql_go_235_no_more_files_are_fetched_ahead_than_asked_for() {
     let bench = Bench::with(|builder| builder.parallel_downloads(2)).await;
     let links: Vec<_> = (0..20)
         .map(|n| link(&bench, &format!("/{n}"), FAR, json!({ "chunk_index": n, "row_offset": n, "row_count": 1 })))

@@ -73,7 +73,7 @@ async fn a_look_at_a_statement_is_never_older_than_the_question() {
 }
 
 #[tokio::test]
-async fn a_submission_is_repeated_only_if_it_certainly_was_not_begun() {
+async fn sql_python_679_a_submission_is_repeated_only_if_it_certainly_was_not_begun() {
     for (first, repeated) in [
         (Answer::status(429), true),
         (Answer::status(503).with_header("retry-after", "0"), true),

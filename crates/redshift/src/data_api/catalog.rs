@@ -1,23 +1,23 @@
 //! Tables, found and described with the questions that the wire asks.
 
-use futures::{
-    StreamExt as _, TryStreamExt as _,
-    stream::{self, BoxStream},
-};
 use twinhouse_core::Result;
-use twinhouse_warehouse_api::{
-    CallOptions, Dialect as _, RedshiftDialect, StatementHandle, TableFilter, TableInfo, TableRef,
-};
+use twinhouse_warehouse_api::{CallOptions, Dialect as _, RedshiftDialect, StatementHandle, TableInfo, TableRef};
 
 use super::{
     client::{Client, Sending},
     records,
     statement::Statement,
 };
-use crate::tables::{Ask, PAGE, look_up, page};
+use crate::tables::{Ask, Page, Progress, Source, look_up};
 
 /// Asks the catalogue.
 struct Asker(Client);
+
+impl Source for Client {
+    async fn read(&self, progress: &Progress) -> Result<Page> {
+        progress.read(&mut Asker(self.clone())).await
+    }
+}
 
 impl Ask for Asker {
     async fn ask(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>> {
@@ -43,39 +43,4 @@ impl Ask for Asker {
 pub(super) async fn describe(client: Client, table: &TableRef) -> Result<TableInfo> {
     RedshiftDialect.table(table)?;
     Ok(look_up(&mut Asker(client), table).await?.info)
-}
-
-/// How far a list has come.
-enum Place {
-    Start,
-    After(String, (String, String)),
-}
-
-pub(super) fn list(client: Client, filter: TableFilter) -> BoxStream<'static, Result<TableRef>> {
-    stream::try_unfold(Some(Place::Start), move |place| {
-        let (mut asker, filter) = (Asker(client.clone()), filter.clone());
-        async move {
-            let (database, after) = match place {
-                None => return Ok(None),
-                Some(Place::After(database, after)) => (database, Some(after)),
-                Some(Place::Start) => match &filter.catalog {
-                    Some(database) => (database.clone(), None),
-                    None => (crate::tables::here(&mut asker).await?.database, None),
-                },
-            };
-            let rows = asker.ask(&page(&database, &filter, after.as_ref(), PAGE)?).await?;
-            let full = rows.len() == PAGE;
-            let found: Vec<TableRef> = rows
-                .into_iter()
-                .filter_map(|row| <[Option<String>; 3]>::try_from(row).ok())
-                .map(|row| row.map(Option::unwrap_or_default))
-                .map(|[database, schema, name]| TableRef::new(name).with_schema(schema).with_catalog(database))
-                .collect();
-            let last = found.last().and_then(|last| Some((last.schema()?.to_owned(), last.name().to_owned())));
-            let next = last.filter(|_| full).map(|last| Place::After(database, last));
-            Ok::<_, twinhouse_core::Error>(Some((stream::iter(found.into_iter().map(Ok)), next)))
-        }
-    })
-    .try_flatten()
-    .boxed()
 }

@@ -47,15 +47,11 @@ impl DataApiSession {
         }
         let sending = Sending { sql: first.to_owned(), keep_alive: Some(keep_alive), ..Sending::default() };
         let answer = client.execute(sending).await?;
-        let (statement, session) = (super::id_of(answer.id())?, answer.session_id().map(str::to_owned));
-        let session = session.ok_or_else(|| Error::new(ErrorKind::Protocol, "the Data API named no session"))?;
-        let opened = Self { client, id: session, keep_alive };
-        StatementHandle::new(opened.statement(statement).await?, &CallOptions::default()).finish().await?;
-        Ok(opened)
-    }
-
-    async fn statement(&self, id: String) -> Result<Arc<Statement>> {
-        Statement::find(self.client.clone(), &twinhouse_warehouse_api::StatementId::new(id)).await.map(Arc::new)
+        let first = Arc::new(Statement::named(client.clone(), super::id_of(answer.id())?));
+        let session = answer.session_id().map(str::to_owned);
+        let id = session.ok_or_else(|| Error::new(ErrorKind::Protocol, "the Data API named no session"))?;
+        StatementHandle::new(first, &CallOptions::default()).finish().await?;
+        Ok(Self { client, id, keep_alive })
     }
 
     /// The service's name for it.

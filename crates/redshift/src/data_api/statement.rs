@@ -57,9 +57,14 @@ pub(super) struct Statement {
 impl Statement {
     pub(super) async fn submit(client: Client, sending: Sending) -> Result<Self> {
         let answer = client.execute(sending).await?;
-        let id = super::id_of(answer.id())?;
-        client.held().insert(id.clone());
-        Ok(Self { client, id: StatementId::new(id) })
+        let statement = Self::named(client, super::id_of(answer.id())?);
+        statement.client.held().insert(statement.id.to_string());
+        Ok(statement)
+    }
+
+    /// One that the service has just given this name.
+    pub(super) fn named(client: Client, id: String) -> Self {
+        Self { client, id: StatementId::new(id) }
     }
 
     /// One that was handed in before, perhaps by another process.

@@ -149,7 +149,7 @@ impl Warehouse for DataApiWarehouse {
 
     fn tables(&self, filter: TableFilter) -> BoxStream<'static, Result<TableRef>> {
         match self.client() {
-            Ok(client) => catalog::list(client.clone(), filter),
+            Ok(client) => crate::tables::list(client.clone(), filter),
             Err(error) => stream::once(async { Err(error) }).boxed(),
         }
     }

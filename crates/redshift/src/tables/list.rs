@@ -6,19 +6,34 @@ use futures::{
     StreamExt as _, TryStreamExt as _,
     stream::{self, BoxStream},
 };
-use twinhouse_core::Result;
+use twinhouse_core::{Error, Result};
 use twinhouse_warehouse_api::{Dialect as _, RedshiftDialect, TableFilter, TableRef};
 
-use super::{either, here, look};
+use super::{Ask, either, here, look};
 use crate::cluster::Cluster;
 
 /// How many tables are read at a time.
-pub(crate) const PAGE: usize = 500;
+const PAGE: usize = 500;
+
+/// Where a list is read, a page at a time.
+pub(crate) trait Source: Send + Sync + 'static {
+    /// Asks for what comes next of [`Progress`], with [`Progress::read`].
+    fn read(&self, progress: &Progress) -> impl Future<Output = Result<Page>> + Send;
+}
+
+impl Source for Arc<Cluster> {
+    async fn read(&self, progress: &Progress) -> Result<Page> {
+        let read = async || progress.read(&mut *self.pool().checkout().await?).await;
+        self.policy().execute(look("tables.list"), |_| read()).await
+    }
+}
+
+/// The database that was read, and rows of it.
+pub(crate) type Page = (String, Vec<Vec<Option<String>>>);
 
 /// How far a list has come.
 #[derive(Debug)]
-struct Reader {
-    cluster: Arc<Cluster>,
+pub(crate) struct Progress {
     filter: TableFilter,
     database: Option<String>,
     after: Option<(String, String)>,
@@ -26,22 +41,32 @@ struct Reader {
 }
 
 /// The tables that pass the filter, in the order of schemas and names. System schemas are listed only if asked for.
-pub(crate) fn list(cluster: Arc<Cluster>, filter: TableFilter) -> BoxStream<'static, Result<TableRef>> {
+pub(crate) fn list(source: impl Source, filter: TableFilter) -> BoxStream<'static, Result<TableRef>> {
     let database = filter.catalog.clone();
-    let reader = Reader { cluster, filter, database, after: None, ended: false };
-    stream::try_unfold(reader, |mut reader| async move {
-        Ok(reader.page().await?.map(|page| (stream::iter(page.into_iter().map(Ok)), reader)))
+    let progress = Progress { filter, database, after: None, ended: false };
+    stream::try_unfold((source, progress), |(source, mut progress)| async move {
+        if progress.ended {
+            return Ok(None);
+        }
+        let page = progress.take(source.read(&progress).await?);
+        Ok::<_, Error>(Some((stream::iter(page.into_iter().map(Ok)), (source, progress))))
     })
     .try_flatten()
     .boxed()
 }
 
-impl Reader {
-    async fn page(&mut self) -> Result<Option<Vec<TableRef>>> {
-        if self.ended {
-            return Ok(None);
-        }
-        let (database, rows) = self.cluster.policy().execute(look("tables.list"), |_| self.read()).await?;
+impl Progress {
+    /// The next page, out of the database that the filter or else the session names.
+    pub(crate) async fn read(&self, session: &mut impl Ask) -> Result<Page> {
+        let database = match &self.database {
+            Some(database) => database.clone(),
+            None => here(session).await?.database,
+        };
+        let sql = page(&database, &self.filter, self.after.as_ref(), PAGE)?;
+        Ok((database, session.ask(&sql).await?))
+    }
+
+    fn take(&mut self, (database, rows): Page) -> Vec<TableRef> {
         self.database = Some(database);
         self.ended = rows.len() < PAGE;
         let found: Vec<TableRef> = rows
@@ -51,21 +76,11 @@ impl Reader {
             .map(|[database, schema, name]| TableRef::new(name).with_schema(schema).with_catalog(database))
             .collect();
         self.after = found.last().and_then(|last| Some((last.schema()?.to_owned(), last.name().to_owned())));
-        Ok(Some(found))
-    }
-
-    async fn read(&self) -> Result<(String, Vec<Vec<Option<String>>>)> {
-        let mut session = self.cluster.pool().checkout().await?;
-        let database = match &self.database {
-            Some(database) => database.clone(),
-            None => here(&mut *session).await?.database,
-        };
-        let sql = page(&database, &self.filter, self.after.as_ref(), PAGE)?;
-        Ok((database, session.ask(&sql).await?.rows))
+        found
     }
 }
 
-pub(crate) fn page(
+pub(super) fn page(
     database: &str,
     filter: &TableFilter,
     after: Option<&(String, String)>,

@@ -2,6 +2,7 @@
 
 mod app;
 mod exhibit;
+mod history;
 mod links;
 mod sessions;
 mod statements;
@@ -15,6 +16,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use axum::extract::Extension;
+use rustls::ServerConfig;
 use tokio::{
     runtime::{Builder, Runtime},
     task::JoinHandle,
@@ -24,7 +27,7 @@ use twinhouse_core::{Error, ErrorKind, Result, Secret};
 
 use self::app::{App, router};
 use super::{
-    api::{Access, Warehouses},
+    api::{Access, Scheme, Warehouses},
     engine::{Catalog, DEFAULT, Engine, FullName, MAIN, schema_mut},
     jobs::{Jobs, Python, Runners},
     quirks::Quirks,
@@ -33,6 +36,7 @@ use super::{
 };
 use crate::{
     faults::{self, Faults},
+    s3::SessionKeys,
     status::{self, Board, Exhibit, Runs},
 };
 
@@ -48,6 +52,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[non_exhaustive]
 pub(crate) struct FrontConfig {
     pub(crate) listener: std::net::TcpListener,
+    /// A second door, behind TLS.
+    pub(crate) tls: Option<(std::net::TcpListener, Arc<ServerConfig>)>,
     /// Everything is kept below this folder.
     pub(crate) folder: PathBuf,
     pub(crate) token: Secret,
@@ -57,6 +63,8 @@ pub(crate) struct FrontConfig {
     /// How long the tokens of the service principal live; an hour on the service.
     pub(crate) token_lifetime: Duration,
     pub(crate) quirks: Quirks,
+    /// The way to tables and volumes over S3.
+    pub(crate) storage: Option<SessionKeys>,
     pub(crate) faults: Faults,
     pub(crate) shutdown: CancellationToken,
     /// Where the texts of statements go.
@@ -72,6 +80,7 @@ impl FrontConfig {
     pub(crate) fn new(listener: std::net::TcpListener, folder: impl Into<PathBuf>, token: Secret) -> Self {
         Self {
             listener,
+            tls: None,
             folder: folder.into(),
             token,
             client_id: uuid::Uuid::new_v4().to_string(),
@@ -79,6 +88,7 @@ impl FrontConfig {
             warehouse_id: uuid::Uuid::new_v4().simple().to_string()[..16].to_owned(),
             token_lifetime: Duration::from_secs(3600),
             quirks: Quirks::default(),
+            storage: None,
             faults: Faults::default(),
             shutdown: CancellationToken::new(),
             statement_log: None,
@@ -94,6 +104,13 @@ impl FrontConfig {
 
     pub(crate) fn with_statement_log(self, statement_log: Option<PathBuf>) -> Self {
         Self { statement_log, ..self }
+    }
+
+    /// Serves behind TLS too, on a listener of its own.
+    #[must_use]
+    pub(crate) fn with_tls(mut self, listener: std::net::TcpListener, server: Arc<ServerConfig>) -> Self {
+        self.tls = Some((listener, server));
+        self
     }
 
     pub(crate) fn with_python(self, python: Option<PathBuf>) -> Self {
@@ -123,6 +140,13 @@ impl FrontConfig {
         self
     }
 
+    /// The way to tables and volumes over S3.
+    #[must_use]
+    pub(crate) fn with_storage(mut self, storage: SessionKeys) -> Self {
+        self.storage = Some(storage);
+        self
+    }
+
     /// The schedule of faults.
     #[must_use]
     pub(crate) fn with_faults(mut self, faults: Faults) -> Self {
@@ -141,6 +165,7 @@ impl FrontConfig {
 /// A running workspace. A drop ends it without waiting.
 pub(crate) struct Front {
     url: String,
+    https_url: Option<String>,
     warehouse_id: String,
     stop: CancellationToken,
     app: Arc<App>,
@@ -151,6 +176,7 @@ pub(crate) struct Front {
 
 struct Running {
     serving: JoinHandle<io::Result<()>>,
+    serving_tls: Option<JoinHandle<io::Result<()>>>,
     sweeping: JoinHandle<()>,
     /// The server and the engine do not share threads: a cross join would starve the call that cancels it.
     server: Runtime,
@@ -181,9 +207,10 @@ impl Front {
         let server = runtime("sandbox-databricks", 1).map_err(unusable("no threads for the server"))?;
         let threads = std::thread::available_parallelism().map_or(2, usize::from).max(2);
         let workers = runtime("sandbox-engine", threads).map_err(unusable("no threads for the engine"))?;
+        let warehouse_moment = config.quirks.warehouse_moment;
         let quirks = Arc::new(config.quirks);
         let access = Access::new(config.token, config.client_id, config.client_secret, config.token_lifetime);
-        let warehouses = Warehouses::new(&config.warehouse_id);
+        let warehouses = Warehouses::new(&config.warehouse_id).with_moment(warehouse_moment);
         let runner = Runner {
             engine,
             statements: Arc::new(statements),
@@ -206,6 +233,7 @@ impl Front {
             url: url.clone(),
             runner,
             quirks,
+            storage: config.storage,
             signer: links::Signer::new(),
             sessions: sessions::Sessions::default(),
             statement_log: config.statement_log,
@@ -213,22 +241,31 @@ impl Front {
             jobs,
         });
         let stop = config.shutdown.child_token();
-        config.listener.set_nonblocking(true).map_err(unusable("the listener cannot be used"))?;
         let guard = server.enter();
-        let listener =
-            tokio::net::TcpListener::from_std(config.listener).map_err(unusable("the listener cannot be used"))?;
+        let listener = asynchronous(config.listener).map_err(unusable("the listener cannot be used"))?;
+        let tls = config.tls.map(|(listener, tls)| Ok((asynchronous(listener)?, tls))).transpose();
+        let tls = tls.map_err(unusable("the listener cannot be used"))?;
         drop(guard);
+        let https = |(listener, _): &(tokio::net::TcpListener, _)| listener.local_addr();
+        let https_url = tls.as_ref().map(https).transpose().map_err(unusable("the listener has no address"))?;
+        let https_url = https_url.map(|address| format!("https://{address}"));
         let router = router(&app, &access);
         let router = match config.board {
             Some(board) => router.merge(status::routes(board)),
             None => router,
         };
+        let serving_tls = tls.map(|tls| {
+            let router = router.clone().layer(Extension(Scheme("https")));
+            let (faults, stop) = (config.faults.clone(), stop.clone());
+            server.spawn(faults::serve_tls(tls, faults::Front::Databricks, router, faults, stop))
+        });
         let serving =
             server.spawn(faults::serve(listener, faults::Front::Databricks, router, config.faults, stop.clone()));
         let sweeping = server.spawn(sweep(Arc::clone(&app.runner.statements), stop.clone()));
-        let running = Running { serving, sweeping, server, engine: workers };
+        let running = Running { serving, serving_tls, sweeping, server, engine: workers };
         Ok(Self {
             url,
+            https_url,
             warehouse_id: config.warehouse_id,
             stop,
             app,
@@ -241,6 +278,11 @@ impl Front {
     /// `http://127.0.0.1:port`
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// `https://127.0.0.1:port`, if it is served.
+    pub(crate) fn https_url(&self) -> Option<&str> {
+        self.https_url.as_deref()
     }
 
     /// The one warehouse.
@@ -290,12 +332,15 @@ impl Front {
     pub(crate) async fn stop(&self) {
         self.stop.cancel();
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Running { serving, sweeping, server, engine }) = running else { return };
+        let Some(Running { serving, serving_tls, sweeping, server, engine }) = running else { return };
         let statements = Arc::clone(&self.app.runner.statements);
         self.app.jobs.stop().await;
         // Statements first: calls that wait for them are answered.
         let _ = tokio::task::spawn_blocking(move || statements.close_all()).await;
         let _ = serving.await;
+        if let Some(serving) = serving_tls {
+            let _ = serving.await;
+        }
         let _ = sweeping.await;
         let ended = tokio::task::spawn_blocking(move || {
             engine.shutdown_timeout(PATIENCE);
@@ -321,6 +366,12 @@ impl fmt::Debug for Front {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Front").field("url", &self.url).finish_non_exhaustive()
     }
+}
+
+/// The listener on the runtime that is entered.
+fn asynchronous(listener: std::net::TcpListener) -> io::Result<tokio::net::TcpListener> {
+    listener.set_nonblocking(true)?;
+    tokio::net::TcpListener::from_std(listener)
 }
 
 fn runtime(name: &str, threads: usize) -> io::Result<Runtime> {

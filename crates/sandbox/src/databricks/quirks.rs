@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// What a client must survive. All on by default, as on the service; a test switches one off to show that the
-/// client's counter-measure is what makes the difference.
+/// What a client must survive. All on by default, as on the service, but what depends on the cloud; a test switches one
+/// off to show that the client's counter-measure is what makes the difference.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Quirks {
     /// LZ4 files are several frames, one after the other: one for each Arrow message.
@@ -28,6 +28,11 @@ pub(crate) struct Quirks {
     pub(crate) chunk_bytes: usize,
     /// The largest INLINE result: 25 MiB on the service.
     pub(crate) inline_bytes: usize,
+    /// Large files are taken as one stream that can be taken up again, as on one cloud, and not in parts, as on the
+    /// others.
+    pub(crate) resumable_uploads: bool,
+    /// How long a SQL warehouse takes to start, and to stop: minutes on the service.
+    pub(crate) warehouse_moment: Duration,
 }
 
 impl Default for Quirks {
@@ -44,6 +49,8 @@ impl Default for Quirks {
             chunk_rows: 122_880,
             chunk_bytes: 20 << 20,
             inline_bytes: 26_214_400,
+            resumable_uploads: false,
+            warehouse_moment: Duration::from_millis(200),
         }
     }
 }

@@ -1,16 +1,18 @@
 //! The faults of a front that speaks HTTP, as a layer around its router.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use axum::{
     Router,
     body::{Body, to_bytes},
-    extract::{ConnectInfo, Request, State},
+    extract::{ConnectInfo, Request, State, connect_info::Connected},
     middleware::{self, Next},
     response::{IntoResponse, Response},
+    serve::{IncomingStream, Listener},
 };
 use futures::StreamExt as _;
 use http::{HeaderValue, StatusCode, header};
+use rustls::ServerConfig;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +21,7 @@ use super::{
     Call, FaultKind, Faults, Front, When,
     answers::Answers,
     body,
-    socket::{FaultyListener, Switch},
+    socket::{FaultyListener, Switch, TlsListener},
     struck,
 };
 use crate::status::Line;
@@ -37,9 +39,35 @@ pub(crate) async fn serve(
     faults: Faults,
     stop: CancellationToken,
 ) -> io::Result<()> {
+    serve_on(FaultyListener(listener), front, router, faults, stop).await
+}
+
+/// Serves the router behind TLS, with its faults, until `stop`.
+pub(crate) async fn serve_tls(
+    (listener, server): (TcpListener, Arc<ServerConfig>),
+    front: Front,
+    router: Router,
+    faults: Faults,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    serve_on(TlsListener::new(listener, server), front, router, faults, stop).await
+}
+
+async fn serve_on<L>(
+    listener: L,
+    front: Front,
+    router: Router,
+    faults: Faults,
+    stop: CancellationToken,
+) -> io::Result<()>
+where
+    L: Listener,
+    L::Addr: std::fmt::Debug,
+    Switch: for<'a> Connected<IncomingStream<'a, L>>,
+{
     let router = router.layer(middleware::from_fn_with_state((front, faults), inject));
     let service = router.into_make_service_with_connect_info::<Switch>();
-    let serving = axum::serve(FaultyListener(listener), service).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let serving = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
     let patience = async {
         stop.cancelled().await;
         tokio::time::sleep(GRACE).await;

@@ -21,7 +21,7 @@ use sha2::{Digest as _, Sha256};
 use twinhouse_core::Result;
 
 pub(crate) use self::{
-    http::serve,
+    http::{serve, serve_tls},
     rule::Call,
     socket::{FaultyStream, Switch},
     struck::struck,

@@ -9,16 +9,20 @@ use std::{
         atomic::{AtomicU8, Ordering},
     },
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use axum::{
     extract::connect_info::Connected,
     serve::{IncomingStream, Listener},
 };
+use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
+    task::JoinSet,
 };
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 const ALIVE: u8 = 0;
 const RESET: u8 = 1;
@@ -50,7 +54,58 @@ impl Connected<IncomingStream<'_, FaultyListener>> for Switch {
     }
 }
 
+impl Connected<IncomingStream<'_, TlsListener>> for Switch {
+    fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
+        stream.io().get_ref().0.switch.clone()
+    }
+}
+
 pub(super) struct FaultyListener(pub(super) TcpListener);
+
+/// The same behind TLS. Handshakes run beside each other: one client that dawdles keeps nobody waiting.
+pub(super) struct TlsListener {
+    tcp: FaultyListener,
+    acceptor: TlsAcceptor,
+    shaking: JoinSet<Option<(TlsStream<FaultyStream>, SocketAddr)>>,
+}
+
+/// How long a handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+impl TlsListener {
+    pub(super) fn new(tcp: TcpListener, server: Arc<ServerConfig>) -> Self {
+        Self { tcp: FaultyListener(tcp), acceptor: TlsAcceptor::from(server), shaking: JoinSet::new() }
+    }
+}
+
+impl Listener for TlsListener {
+    type Io = TlsStream<FaultyStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            tokio::select! {
+                (stream, peer) = self.tcp.accept() => {
+                    let acceptor = self.acceptor.clone();
+                    self.shaking.spawn(async move {
+                        let shaken = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await;
+                        shaken.ok()?.inspect_err(|error| tracing::debug!(%error, "no TLS")).ok().map(|stream| (stream, peer))
+                    });
+                }
+                shaken = self.shaking.join_next(), if !self.shaking.is_empty() => {
+                    // A handshake that failed must not keep those beside it unheard.
+                    if let Some(Ok(Some(connection))) = shaken {
+                        return connection;
+                    }
+                }
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        self.tcp.local_addr()
+    }
+}
 
 impl Listener for FaultyListener {
     type Io = FaultyStream;

@@ -17,8 +17,10 @@ use s3s::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::sessions::BUCKET;
+
 /// Beside the buckets, whose names cannot begin with a dot.
-const HIDDEN: &str = ".store";
+pub(super) const HIDDEN: &str = ".store";
 
 /// The folders of the store.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub(super) struct Files {
     drafts: PathBuf,
     attributes: PathBuf,
     uploads: PathBuf,
+    /// Links to the folders of the bucket that has none of its own.
+    views: PathBuf,
     /// A condition is looked at and acted on by one writer at a time.
     placing: Mutex<()>,
 }
@@ -95,6 +99,7 @@ impl Files {
             drafts: hidden.join("drafts"),
             attributes: hidden.join("attributes"),
             uploads: hidden.join("uploads"),
+            views: hidden.join("views"),
             placing: Mutex::new(()),
         };
         // Drafts of an earlier run are nobody's.
@@ -102,14 +107,19 @@ impl Files {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        for folder in [&files.drafts, &files.attributes, &files.uploads] {
+        // Links of an earlier run are made anew when somebody may follow them.
+        match fs::remove_dir_all(&files.views) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        for folder in [&files.drafts, &files.attributes, &files.uploads, &files.views] {
             fs::create_dir_all(folder)?;
         }
         Ok(files)
     }
 
     pub(super) fn bucket(&self, bucket: &str) -> PathBuf {
-        self.root.join(bucket)
+        if bucket == BUCKET { self.views.clone() } else { self.root.join(bucket) }
     }
 
     pub(super) fn buckets(&self) -> io::Result<Vec<(String, SystemTime)>> {
@@ -139,7 +149,7 @@ impl Files {
     }
 
     fn object(&self, bucket: &str, key: &str) -> PathBuf {
-        self.root.join(bucket).join(key)
+        self.bucket(bucket).join(key)
     }
 
     fn attributes_of(&self, bucket: &str, key: &str) -> PathBuf {
@@ -256,7 +266,8 @@ impl Files {
                 let Some(entry) = unless_gone(entry)? else { continue };
                 let path = entry.path();
                 let Some(key) = path.strip_prefix(&top).ok().and_then(Path::to_str) else { continue };
-                let Some(meta) = unless_gone(entry.metadata())? else { continue };
+                // Of what a link leads to.
+                let Some(meta) = unless_gone(fs::metadata(&path))? else { continue };
                 if meta.is_dir() {
                     if key.starts_with(prefix) || prefix.starts_with(&format!("{key}/")) {
                         folders.push(path);

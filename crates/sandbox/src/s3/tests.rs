@@ -1,6 +1,6 @@
 //! Signed requests, by a signer of our own: signer and store must be able to disagree.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use reqwest::{Method, Response};
 use sha2::{Digest as _, Sha256};
@@ -14,12 +14,18 @@ use crate::faults::{Faults, Front, serve};
 struct Store {
     access: S3Store,
     client: reqwest::Client,
+    sessions: SessionKeys,
     folder: tempfile::TempDir,
     _stop: tokio_util::sync::DropGuard,
 }
 
 impl Store {
     async fn start() -> Self {
+        Self::with_keys_for(Duration::from_secs(3600)).await
+    }
+
+    /// A store whose temporary keys live so long.
+    async fn with_keys_for(lifetime: Duration) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let access = S3Store {
@@ -32,10 +38,11 @@ impl Store {
             iam_role: "arn".to_owned(),
         };
         let stop = CancellationToken::new();
-        let router = router(folder.path(), &access).unwrap();
+        let sessions = SessionKeys::new(folder.path(), lifetime);
+        let router = router(folder.path(), &access, sessions.clone()).unwrap();
         tokio::spawn(serve(listener, Front::S3, router, Faults::default(), stop.clone()));
         let client = crate::testing::client();
-        Self { access, client, folder, _stop: stop.drop_guard() }
+        Self { access, client, sessions, folder, _stop: stop.drop_guard() }
     }
 
     /// Sends a request signed with Signature Version 4. `path` and `query` are as they stand in the URL; the
@@ -390,4 +397,77 @@ async fn names_in_lists_are_encoded_when_asked() {
     let encoded = list("encoding-type=url&list-type=2&prefix=p%2F").await;
     assert_eq!(element(&encoded, "Key"), "p/a%2Bb%20c");
     assert_eq!(element(&encoded, "EncodingType"), "url");
+}
+
+impl Store {
+    /// From now on requests are signed with a key to a folder outside of the store, which has one file `a/x`.
+    fn enter(&mut self, folder: &Path, below: &str, reach: Reach) -> String {
+        fs::create_dir_all(folder.join("a")).unwrap();
+        fs::write(folder.join("a/x"), "ours").unwrap();
+        let issued = self.sessions.issue("tables/7", folder, below, reach).unwrap();
+        self.access.access_key = issued.id;
+        self.access.secret_key = issued.secret;
+        issued.token.expose().to_owned()
+    }
+
+    async fn at(&self, method: Method, path: &str, query: &str, token: &str) -> Response {
+        self.send(method, path, query, &[("x-amz-security-token", token)], b"new".to_vec()).await
+    }
+}
+
+#[tokio::test]
+async fn a_temporary_key_opens_its_folder_and_nothing_else() {
+    let mut store = Store::start().await;
+    store.put("staging/k", "v").await;
+    let outside = tempfile::tempdir().unwrap();
+    let token = store.enter(outside.path(), "", Reach::Read);
+    let file = "/unity-catalog/tables/7/a/x";
+    assert_eq!(store.at(Method::GET, file, "", &token).await.text().await.unwrap(), "ours");
+    let listed = store.at(Method::GET, "/unity-catalog", "list-type=2&prefix=tables%2F7%2F", &token).await;
+    assert_eq!(element(&listed.text().await.unwrap(), "Key"), "tables/7/a/x");
+    for (method, path, query) in [
+        (Method::GET, "/bucket/staging/k", ""),
+        (Method::GET, "/bucket", "list-type=2"),
+        (Method::GET, "/unity-catalog", "list-type=2"),
+        (Method::GET, "/unity-catalog", "list-type=2&prefix=tables%2F77"),
+        (Method::GET, "/unity-catalog/tables/77/a/x", ""),
+        (Method::GET, "/", ""),
+        (Method::PUT, file, ""),
+        (Method::DELETE, file, ""),
+        (Method::POST, file, "uploads="),
+    ] {
+        assert_eq!(code(store.at(method.clone(), path, query, &token).await).await, "AccessDenied", "{method} {path}");
+    }
+    assert_eq!(code(store.at(Method::GET, file, "", "another").await).await, "InvalidToken");
+    assert_eq!(code(store.get("staging/k").await).await, "InvalidToken", "the token goes with every request");
+    assert_eq!(fs::read_to_string(outside.path().join("a/x")).unwrap(), "ours");
+}
+
+#[tokio::test]
+async fn a_temporary_key_that_writes_writes_into_the_folder() {
+    let mut store = Store::start().await;
+    let outside = tempfile::tempdir().unwrap();
+    let token = store.enter(outside.path(), "a", Reach::Write);
+    assert_eq!(store.at(Method::PUT, "/unity-catalog/tables/7/a/y", "", &token).await.status(), 200);
+    assert_eq!(fs::read_to_string(outside.path().join("a/y")).unwrap(), "new");
+    assert_eq!(store.at(Method::DELETE, "/unity-catalog/tables/7/a/x", "", &token).await.status(), 204);
+    assert!(!outside.path().join("a/x").exists());
+    assert_eq!(code(store.at(Method::PUT, "/unity-catalog/tables/7/b", "", &token).await).await, "AccessDenied");
+    assert!(!outside.path().join("b").exists(), "the key was for a part of the folder only");
+}
+
+#[tokio::test]
+async fn a_temporary_key_ends_and_the_owner_of_the_store_has_none() {
+    let mut store = Store::with_keys_for(Duration::ZERO).await;
+    let owner = store.access.clone();
+    let outside = tempfile::tempdir().unwrap();
+    let token = store.enter(outside.path(), "", Reach::Read);
+    let file = "/unity-catalog/tables/7/a/x";
+    assert_eq!(code(store.at(Method::GET, file, "", &token).await).await, "ExpiredToken");
+    store.access = owner;
+    assert_eq!(code(store.send(Method::GET, file, "", &[], vec![]).await).await, "AccessDenied");
+    let copied = store.send(Method::PUT, "/bucket/stolen", "", &[("x-amz-copy-source", file)], vec![]).await;
+    assert_eq!(code(copied).await, "AccessDenied");
+    store.access.access_key = "ASIANOBODY".to_owned();
+    assert_eq!(code(store.send(Method::GET, file, "", &[], vec![]).await).await, "InvalidAccessKeyId");
 }

@@ -133,15 +133,15 @@ fn malformed(what: &str) -> io::Error {
 #[derive(Clone, Debug)]
 #[must_use = "an answer does nothing until a server is told to give it"]
 pub struct Answer {
-    pub(super) status: u16,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
-    pub(super) ending: Ending,
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) ending: Ending,
 }
 
 /// How the answer ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(crate) enum Ending {
     Complete,
     /// The connection is closed after so many bytes of the body.
     Cut(usize),

@@ -3,7 +3,7 @@
 use std::{
     fmt, io,
     net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
 use tokio::{
@@ -12,10 +12,10 @@ use tokio::{
     task::{AbortHandle, JoinSet},
 };
 
-use super::http::{Answer, Ending, Received};
-
-/// The status of the answer to a request that no line of the script foresees.
-const UNFORESEEN: u16 = 501;
+use super::{
+    http::{Answer, Ending, Received},
+    script::Script,
+};
 
 /// An HTTP/1.1 server on loopback that answers from a script and remembers what it was asked.
 ///
@@ -44,27 +44,6 @@ pub struct ScriptedServer {
     accepting: AbortHandle,
 }
 
-#[derive(Default)]
-struct Script(Mutex<Inner>);
-
-type Otherwise = Box<dyn FnMut(&Received) -> Option<Answer> + Send>;
-
-#[derive(Default)]
-struct Inner {
-    lines: Vec<Line>,
-    otherwise: Option<Otherwise>,
-    requests: Vec<Received>,
-    unforeseen: Vec<String>,
-}
-
-struct Line {
-    method: String,
-    path: String,
-    answer: Answer,
-    /// None: it is never spent.
-    left: Option<u32>,
-}
-
 impl ScriptedServer {
     /// Listens on a free port of 127.0.0.1.
     ///
@@ -91,34 +70,30 @@ impl ScriptedServer {
 
     /// Answers one request of this method and path (without query) with `answer`.
     pub fn once(&self, method: &str, path: &str, answer: Answer) -> &Self {
-        self.add(method, path, answer, Some(1))
+        self.script.add(method, path, answer, Some(1));
+        self
     }
 
     /// Answers every request of this method and path (without query) with `answer`, once earlier lines are spent.
     pub fn always(&self, method: &str, path: &str, answer: Answer) -> &Self {
-        self.add(method, path, answer, None)
+        self.script.add(method, path, answer, None);
+        self
     }
 
     /// Answers requests that no line is left for, for paths that a test cannot know beforehand. `None` is no answer.
     pub fn otherwise(&self, answer: impl FnMut(&Received) -> Option<Answer> + Send + 'static) -> &Self {
-        self.script.lock().otherwise = Some(Box::new(answer));
-        self
-    }
-
-    fn add(&self, method: &str, path: &str, answer: Answer, left: Option<u32>) -> &Self {
-        let line = Line { method: method.to_owned(), path: path.to_owned(), answer, left };
-        self.script.lock().lines.push(line);
+        self.script.otherwise(answer);
         self
     }
 
     /// Everything it was asked so far, in the order of arrival.
     pub fn requests(&self) -> Vec<Received> {
-        self.script.lock().requests.clone()
+        self.script.requests()
     }
 
     /// How often it was asked this.
     pub fn count(&self, method: &str, path: &str) -> usize {
-        self.script.lock().requests.iter().filter(|request| is(request, method, path)).count()
+        self.script.count(method, path)
     }
 
     /// Checks that every `once` was asked for and that nothing else was.
@@ -128,14 +103,7 @@ impl ScriptedServer {
     /// If not, with the list of what was missing and what was too much.
     #[track_caller]
     pub fn verify(&self) {
-        let script = self.script.lock();
-        let left = script.lines.iter().filter(|line| line.left.is_some_and(|left| left > 0));
-        let missing: Vec<_> = left.map(|line| format!("{} {}", line.method, line.path)).collect();
-        assert!(
-            missing.is_empty() && script.unforeseen.is_empty(),
-            "never asked: {missing:?}; asked without being foreseen: {:?}",
-            script.unforeseen
-        );
+        self.script.verify();
     }
 }
 
@@ -149,33 +117,6 @@ impl fmt::Debug for ScriptedServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ScriptedServer").field("address", &self.address).finish_non_exhaustive()
     }
-}
-
-impl Script {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn answer(&self, request: Received) -> Answer {
-        let mut inner = self.lock();
-        let line = inner.lines.iter_mut().find(|line| line.left != Some(0) && is(&request, &line.method, &line.path));
-        let answer = line.map(|line| {
-            line.left = line.left.map(|left| left - 1);
-            line.answer.clone()
-        });
-        let answer = answer.or_else(|| inner.otherwise.as_mut()?(&request));
-        let answer = answer.unwrap_or_else(|| {
-            let request = format!("{} {}", request.method, request.path());
-            inner.unforeseen.push(request.clone());
-            Answer::ok(format!("the script has no line for {request}")).with_status(UNFORESEEN)
-        });
-        inner.requests.push(request);
-        answer
-    }
-}
-
-fn is(request: &Received, method: &str, path: &str) -> bool {
-    request.method.eq_ignore_ascii_case(method) && request.path() == path
 }
 
 async fn accept(listener: TcpListener, script: Arc<Script>) {

@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File, Metadata},
     io,
+    os::unix::fs::MetadataExt as _,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -11,7 +12,7 @@ use axum::{
     body::{Body, BodyDataStream},
     extract::{DefaultBodyLimit, State},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::get,
 };
 use futures::StreamExt;
 use http::{HeaderMap, StatusCode, Uri, header};
@@ -24,6 +25,7 @@ use super::{
     directories,
     range::Range,
     reply::{ApiError, ApiResult, Query, drain, no_content},
+    transfers::{self, Transfers},
 };
 use crate::databricks::engine::{Engine, VolumePath};
 
@@ -34,14 +36,14 @@ const FILES: &str = "/api/2.0/fs/files";
 const DOMAIN: &str = "filesystem.databricks.com";
 
 /// The Files API over the volumes of a workspace.
-pub(crate) fn routes(engine: Engine) -> Router {
-    let file = get(read).head(head).put(write).delete(remove).post(refuse_parts);
+pub(crate) fn routes(engine: Engine, transfers: Transfers) -> Router {
+    let file = get(read).head(head).put(write).delete(remove);
     Router::new()
         .route("/api/2.0/fs/files/{*path}", file)
         .route("/api/2.0/fs/directories/{*path}", directories::methods())
-        .route("/api/2.0/fs/create-download-url", post(refuse_links))
-        .layer(DefaultBodyLimit::disable())
         .with_state(engine)
+        .merge(transfers::routes(transfers))
+        .layer(DefaultBodyLimit::disable())
 }
 
 /// Reads the path of a volume that follows `prefix`. It is decoded as a whole, once: the official command-line client
@@ -57,7 +59,7 @@ pub(super) fn volume_path(uri: &Uri, prefix: &str) -> ApiResult<VolumePath> {
     VolumePath::parse(&text).map_err(|_| bad())
 }
 
-fn file_path(uri: &Uri) -> ApiResult<VolumePath> {
+pub(super) fn path_of_file(uri: &Uri) -> ApiResult<VolumePath> {
     let path = volume_path(uri, FILES)?;
     if path.parts.is_empty() || uri.path().ends_with('/') {
         return Err(ApiError::invalid(format!("Invalid path: '{}' is not the path of a file", path.text())));
@@ -80,7 +82,7 @@ pub(super) fn refusal(status: StatusCode, code: &str, message: &str, reason: &st
     ApiError::new(status, code, message).with_reason(reason, DOMAIN)
 }
 
-fn not_found(path: &VolumePath) -> ApiError {
+pub(super) fn not_found(path: &VolumePath) -> ApiError {
     let message = format!("The file being accessed is not found: {}.", path.text());
     refusal(StatusCode::NOT_FOUND, "NOT_FOUND", &message, "FILES_API_RESOURCE_NOT_FOUND")
 }
@@ -109,7 +111,7 @@ async fn write(State(engine): State<Engine>, uri: Uri, query: Query, body: Body)
 
 /// Takes the file in beside the volume and moves it there when it is whole. Dropping the future leaves nothing behind.
 async fn upload(engine: Engine, uri: &Uri, query: &Query, body: &mut BodyDataStream) -> ApiResult<()> {
-    let path = file_path(uri)?;
+    let path = path_of_file(uri)?;
     let overwrite = query.flag("overwrite")?;
     let target = local(&engine, &path)?;
     let uploads = engine.uploads()?;
@@ -138,7 +140,7 @@ async fn upload(engine: Engine, uri: &Uri, query: &Query, body: &mut BodyDataStr
     blocking(move || place(&engine, &path, draft, overwrite)).await
 }
 
-fn place(engine: &Engine, path: &VolumePath, draft: NamedTempFile, overwrite: bool) -> ApiResult<()> {
+pub(super) fn place(engine: &Engine, path: &VolumePath, draft: NamedTempFile, overwrite: bool) -> ApiResult<()> {
     // The volume may have gone while the body came.
     let target = local(engine, path)?;
     if let Some(folder) = target.parent() {
@@ -176,8 +178,14 @@ pub(super) fn is_absent(error: &io::Error) -> bool {
 }
 
 async fn read(State(engine): State<Engine>, uri: Uri, headers: HeaderMap) -> ApiResult<Response> {
-    let (file, meta) = open(engine, file_path(&uri)?).await?;
-    check_unmodified(&headers, &meta)?;
+    send(engine, path_of_file(&uri)?, &headers, false).await
+}
+
+/// Sends a file, or the part of it that is asked for. The storage marks its states with an ETag, the workspace does not.
+pub(super) async fn send(engine: Engine, path: VolumePath, headers: &HeaderMap, marked: bool) -> ApiResult<Response> {
+    let (file, meta) = open(engine, path).await?;
+    let etag = marked.then(|| etag(&meta)).transpose()?;
+    check_unmodified(headers, &meta, etag.as_deref())?;
     let asked = headers.get(header::RANGE).and_then(|range| range.to_str().ok());
     let (status, start, length) = match Range::of(asked, meta.len()) {
         Range::Whole => (StatusCode::OK, 0, meta.len()),
@@ -186,6 +194,9 @@ async fn read(State(engine): State<Engine>, uri: Uri, headers: HeaderMap) -> Api
             let size = format!("bytes */{}", meta.len());
             let message = format!("The range is not within the {} bytes of the file.", meta.len());
             let error = ApiError::new(StatusCode::RANGE_NOT_SATISFIABLE, "INVALID_PARAMETER_VALUE", message);
+            if marked {
+                return Err(error);
+            }
             return Ok(([(header::CONTENT_RANGE, size)], error).into_response());
         }
     };
@@ -194,6 +205,9 @@ async fn read(State(engine): State<Engine>, uri: Uri, headers: HeaderMap) -> Api
     let body = Body::from_stream(ReaderStream::with_capacity(file.take(length), READ_SIZE));
     let mut response = described(&meta, length, body)?;
     *response.status_mut() = status;
+    if let Some(etag) = etag {
+        response.headers_mut().insert(header::ETAG, etag.parse().map_err(ApiError::internal)?);
+    }
     if status == StatusCode::PARTIAL_CONTENT {
         let range = format!("bytes {start}-{}/{}", start + length - 1, meta.len());
         response.headers_mut().insert(header::CONTENT_RANGE, range.parse().map_err(ApiError::internal)?);
@@ -202,8 +216,8 @@ async fn read(State(engine): State<Engine>, uri: Uri, headers: HeaderMap) -> Api
 }
 
 async fn head(State(engine): State<Engine>, uri: Uri, headers: HeaderMap) -> ApiResult<Response> {
-    let (_, meta) = open(engine, file_path(&uri)?).await?;
-    check_unmodified(&headers, &meta)?;
+    let (_, meta) = open(engine, path_of_file(&uri)?).await?;
+    check_unmodified(&headers, &meta, None)?;
     described(&meta, meta.len(), Body::empty())
 }
 
@@ -217,13 +231,27 @@ fn described(meta: &Metadata, length: u64, body: Body) -> ApiResult<Response> {
     Ok((headers, body).into_response())
 }
 
-fn check_unmodified(headers: &HeaderMap, meta: &Metadata) -> ApiResult<()> {
+/// A mark that another state of the file does not have.
+fn etag(meta: &Metadata) -> io::Result<String> {
+    let modified = meta.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok(format!("\"{:x}-{:x}-{:x}\"", meta.ino(), meta.len(), modified.as_nanos()))
+}
+
+fn check_unmodified(headers: &HeaderMap, meta: &Metadata, etag: Option<&str>) -> ApiResult<()> {
+    let changed = || {
+        let message = "The file has been modified since the given time.";
+        Err(ApiError::new(StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED", message))
+    };
+    let wanted = headers.get(header::IF_MATCH).and_then(|wanted| wanted.to_str().ok());
+    if let Some((wanted, etag)) = wanted.zip(etag) {
+        // It goes before the time, which is then not looked at (RFC 9110).
+        return if wanted == "*" || wanted == etag { Ok(()) } else { changed() };
+    }
     let since = headers.get(header::IF_UNMODIFIED_SINCE).and_then(|since| since.to_str().ok());
     // What is no date is ignored (RFC 9110).
     let Some(since) = since.and_then(|since| httpdate::parse_http_date(since).ok()) else { return Ok(()) };
     if seconds(meta.modified()?) > seconds(since) {
-        let message = "The file has been modified since the given time.";
-        return Err(ApiError::new(StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED", message));
+        return changed();
     }
     Ok(())
 }
@@ -233,7 +261,7 @@ fn seconds(time: SystemTime) -> u64 {
 }
 
 async fn remove(State(engine): State<Engine>, uri: Uri) -> ApiResult<Response> {
-    let path = file_path(&uri)?;
+    let path = path_of_file(&uri)?;
     blocking(move || {
         let target = local(&engine, &path)?;
         match fs::remove_file(&target) {
@@ -243,14 +271,4 @@ async fn remove(State(engine): State<Engine>, uri: Uri) -> ApiResult<Response> {
         }
     })
     .await
-}
-
-async fn refuse_parts() -> ApiError {
-    ApiError::not_implemented("uploads in several parts: send the file in one PUT")
-}
-
-/// As a workspace answers that gives no presigned links: clients then read the file itself.
-async fn refuse_links() -> ApiError {
-    let message = "The sandbox does not support presigned links to files: read the file itself.";
-    refusal(StatusCode::FORBIDDEN, "PERMISSION_DENIED", message, "FILES_API_API_IS_NOT_ENABLED")
 }

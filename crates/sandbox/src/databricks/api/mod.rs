@@ -3,21 +3,25 @@
 //! Each part gives a router with its state inside, for a front to merge:
 //!
 //! - `login::routes(Access)` needs no token; `require_bearer(Router, Access)` turns away whoever has none
-//! - `unity::routes(Engine, empty_pages)`, `files::routes(Engine)`, `warehouses::routes(Warehouses)`
+//! - `unity::routes(Engine, empty_pages)`, `files::routes(Engine, Transfers)`, `dbfs::routes(Engine)`, `warehouses::routes(Warehouses)`
 //! - `with_request_ids(Router)` goes around everything
 //!
 //! Refusals are [`ApiError`]s; what is not served is [`ApiError::not_implemented`].
 
+pub(crate) mod dbfs;
 pub(crate) mod files;
 pub(crate) mod jobs;
 pub(crate) mod login;
 pub(crate) mod reply;
+pub(crate) mod transfers;
 pub(crate) mod unity;
 pub(crate) mod warehouses;
 pub(crate) mod workspace;
 
 mod directories;
+mod identity;
 mod jobs_runs;
+pub(crate) mod me;
 mod page;
 mod range;
 mod tables;
@@ -27,7 +31,7 @@ mod workspace_form;
 mod tests;
 
 pub(crate) use self::{
-    login::{Access, require_bearer},
+    login::{Access, Scheme, require_bearer},
     reply::{ApiError, ApiResult, body_of, with_request_ids},
     warehouses::Warehouses,
 };

@@ -76,6 +76,16 @@ impl ApiError {
         self.status == StatusCode::NOT_FOUND
     }
 
+    /// True if something else has the name.
+    pub(crate) fn is_conflict(&self) -> bool {
+        self.status == StatusCode::CONFLICT
+    }
+
+    /// Its status.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// Adds an `ErrorInfo`, by which clients tell refusals of one code apart.
     #[must_use]
     pub(crate) fn with_reason(mut self, reason: &str, domain: &str) -> Self {

@@ -1,49 +1,75 @@
 //! Tables of Unity Catalog, as their Delta logs describe them.
 
+use std::collections::BTreeMap;
+
 use axum::{Json, extract::State};
+use bytes::Bytes;
 use deltalake::kernel::{DataType, PrimitiveType, StructField};
 use futures::{StreamExt, TryStreamExt, stream};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    reply::{ApiError, ApiResult, Query, Segment},
+    reply::{ApiError, ApiResult, Query, Segment, body_of},
     unity::{
-        LARGE_PAGE, PAGE, Unity, drop_statement, full_name, info, location, names_in, no_catalog, page, refusal,
-        three_parts,
+        Change, LARGE_PAGE, PAGE, Unity, constraint, drop_statement, full_name, info, location, names_in, no_catalog,
+        page, refusal, refuse_others, three_parts,
     },
 };
 use crate::databricks::{
-    engine::{FullName, comment},
+    engine::{FullName, TableEntry, comment, schema_mut},
+    error::SqlError,
     sql::column_type_text,
 };
 
 /// Tables of one page are opened so many at a time.
 const OPENED_AT_ONCE: usize = 8;
 
+/// How much of a table is told.
+#[derive(Clone, Copy)]
+struct Much {
+    columns: bool,
+    properties: bool,
+    usernames: bool,
+    constraints: bool,
+}
+
+fn table_type(entry: &TableEntry) -> &'static str {
+    if entry.is_external() { "EXTERNAL" } else { "MANAGED" }
+}
+
 impl Unity {
-    /// Everything about a table.
-    async fn table(&self, name: FullName, columns: bool, properties: bool) -> ApiResult<Value> {
+    /// What is known of a table.
+    async fn table(&self, name: FullName, much: Much) -> ApiResult<Value> {
         let text = full_name(&name);
         let opened = self.engine.table_fields(name.clone()).await;
         let (entry, fields, partitions, set) = opened.map_err(|error| refusal(&error, "Table", &text))?;
         let folder = self.engine.catalog().path(&entry.folder);
-        let mut table = info(&name.name, entry.created_at, entry.comment.as_deref());
-        if let Some(updated_at) = last_commit(&folder) {
+        let mut table = info(&name.name, entry.created_at, entry.comment.as_deref(), &entry.governance);
+        if let Some(updated_at) = last_commit(&folder).max(entry.governance.updated_at) {
             table.insert("updated_at".to_owned(), updated_at.into());
+        }
+        if !much.usernames {
+            for name in ["owner", "created_by", "updated_by"] {
+                table.remove(name);
+            }
         }
         let mut put = |key: &str, value: Value| table.insert(key.to_owned(), value);
         put("catalog_name", name.catalog.into());
         put("schema_name", name.schema.into());
         put("full_name", text.into());
         put("table_id", entry.id.to_string().into());
-        put("table_type", "MANAGED".into());
+        put("table_type", table_type(&entry).into());
         put("data_source_format", "DELTA".into());
         put("storage_location", location(&folder)?.into());
-        if properties {
-            let set = set.into_iter().map(|(key, value)| (key, value.into()));
-            put("properties", Map::from_iter(set).into());
+        if much.properties {
+            let known = entry.governance.properties.clone().into_iter().chain(set);
+            put("properties", known.map(|(key, value)| (key, value.into())).collect::<Map<_, _>>().into());
         }
-        if columns {
+        if much.constraints && !entry.keys.is_empty() {
+            put("table_constraints", entry.keys.iter().map(constraint).collect());
+        }
+        if much.columns {
             let columns: ApiResult<Vec<Value>> = fields
                 .fields()
                 .enumerate()
@@ -55,6 +81,10 @@ impl Unity {
             put("columns", columns?.into());
         }
         Ok(table.into())
+    }
+
+    async fn whole_table(&self, name: FullName) -> ApiResult<Value> {
+        self.table(name, Much { columns: true, properties: true, usernames: true, constraints: true }).await
     }
 
     fn tables_of(&self, catalog: &str, schema: &str) -> Vec<String> {
@@ -72,11 +102,16 @@ fn last_commit(folder: &std::path::Path) -> Option<u64> {
     Some(since.as_millis() as u64)
 }
 
-fn column(field: &StructField, position: usize, partition: Option<usize>) -> ApiResult<Value> {
-    let (precision, scale) = match field.data_type() {
+/// Of a decimal; nothing otherwise, which the service writes as 0.
+pub(super) fn precision_and_scale(data_type: &DataType) -> (u8, u8) {
+    match data_type {
         DataType::Primitive(PrimitiveType::Decimal(decimal)) => (decimal.precision(), decimal.scale()),
         _ => (0, 0),
-    };
+    }
+}
+
+fn column(field: &StructField, position: usize, partition: Option<usize>) -> ApiResult<Value> {
+    let (precision, scale) = precision_and_scale(field.data_type());
     let mut column = json!({
         "name": field.name(),
         "type_name": type_name(field.data_type()),
@@ -96,7 +131,7 @@ fn column(field: &StructField, position: usize, partition: Option<usize>) -> Api
     Ok(column)
 }
 
-fn type_name(data_type: &DataType) -> &'static str {
+pub(super) fn type_name(data_type: &DataType) -> &'static str {
     match data_type {
         DataType::Primitive(primitive) => match primitive {
             PrimitiveType::String => "STRING",
@@ -124,12 +159,17 @@ fn type_name(data_type: &DataType) -> &'static str {
 
 pub(super) async fn list(State(unity): State<Unity>, query: Query) -> ApiResult<Json<Value>> {
     query.refuse_flags(&["include_manifest_capabilities"])?;
-    let (columns, properties) = (!query.flag("omit_columns")?, !query.flag("omit_properties")?);
+    let much = Much {
+        columns: !query.flag("omit_columns")?,
+        properties: !query.flag("omit_properties")?,
+        usernames: !query.flag("omit_username")?,
+        constraints: false,
+    };
     let (place, names) = names_in(&unity, &query, |place| unity.tables_of(&place.catalog, &place.schema))?;
     let (names, next) = unity.paging(&query, PAGE)?.cut(names);
     let found: Vec<Option<Value>> = stream::iter(names)
         .map(|name| {
-            let opened = unity.table(FullName { name, ..place.clone() }, columns, properties);
+            let opened = unity.table(FullName { name, ..place.clone() }, much);
             async {
                 match opened.await {
                     // Dropped since the names were read.
@@ -146,7 +186,7 @@ pub(super) async fn list(State(unity): State<Unity>, query: Query) -> ApiResult<
 
 pub(super) async fn find(State(unity): State<Unity>, Segment(name): Segment, query: Query) -> ApiResult<Json<Value>> {
     query.refuse_flags(&["include_delta_metadata", "include_manifest_capabilities"])?;
-    Ok(Json(unity.table(three_parts(&name)?, true, true).await?))
+    Ok(Json(unity.whole_table(three_parts(&name)?).await?))
 }
 
 pub(super) async fn exists(State(unity): State<Unity>, Segment(name): Segment) -> ApiResult<Json<Value>> {
@@ -160,8 +200,58 @@ pub(super) async fn remove(State(unity): State<Unity>, Segment(name): Segment) -
     Ok(Json(json!({})))
 }
 
-pub(super) async fn refuse_create() -> ApiError {
-    ApiError::not_implemented("tables made without SQL: use CREATE TABLE")
+#[derive(Deserialize)]
+struct Create {
+    name: String,
+    catalog_name: String,
+    schema_name: String,
+    table_type: String,
+    data_source_format: String,
+    #[serde(default)]
+    storage_location: String,
+    /// Believed by the service, which does not look into the log; here the log is what is read.
+    #[serde(default, rename = "columns")]
+    _columns: Value,
+    #[serde(default)]
+    properties: Option<BTreeMap<String, String>>,
+    #[serde(flatten)]
+    others: Map<String, Value>,
+}
+
+/// Lists a Delta table that is there. The service makes no other kind here either.
+pub(super) async fn create(State(unity): State<Unity>, body: Bytes) -> ApiResult<Json<Value>> {
+    let create: Create = body_of(&body)?;
+    refuse_others(&create.others)?;
+    if create.table_type != "EXTERNAL" || create.data_source_format != "DELTA" {
+        return Err(ApiError::invalid(format!(
+            "Only EXTERNAL tables of the format DELTA can be created here, not {} {}: use CREATE TABLE.",
+            create.table_type, create.data_source_format
+        )));
+    }
+    let name = format!("{}.{}.{}", create.catalog_name, create.schema_name, create.name);
+    let full = FullName {
+        catalog: create.catalog_name.to_lowercase(),
+        schema: create.schema_name.to_lowercase(),
+        name: create.name.to_lowercase(),
+    };
+    let properties = create.properties.unwrap_or_default();
+    let made = unity.engine.register_table(&full, &create.storage_location, properties).await;
+    made.map_err(|error| refusal(&error, "Table", &name))?;
+    Ok(Json(unity.whole_table(full).await?))
+}
+
+/// Another owner; what else there is to change is changed by SQL.
+pub(super) async fn update(State(unity): State<Unity>, Segment(name): Segment, body: Bytes) -> ApiResult<Json<Value>> {
+    let change = Change::read(&body, &["owner"])?;
+    let full = three_parts(&name)?;
+    let changed = unity.engine.catalog().change(|listing| {
+        let entry = schema_mut(listing, &full.catalog, &full.schema)?.tables.get_mut(&full.name);
+        let entry = entry.ok_or_else(|| SqlError::table_not_found(&full))?;
+        change.apply(&mut entry.comment, &mut entry.governance);
+        Ok(())
+    });
+    changed.map_err(|error| refusal(&error, "Table", &name))?;
+    Ok(Json(json!({})))
 }
 
 pub(super) async fn summaries(State(unity): State<Unity>, query: Query) -> ApiResult<Json<Value>> {
@@ -169,16 +259,18 @@ pub(super) async fn summaries(State(unity): State<Unity>, query: Query) -> ApiRe
     let catalog = query.required("catalog_name")?.to_lowercase();
     let fits =
         |parameter: &str, name: &str| query.text(parameter).is_none_or(|pattern| like(name, &pattern.to_lowercase()));
-    let mut names: Vec<String> = unity.engine.catalog().read(|listing| {
+    let kinds: BTreeMap<String, &'static str> = unity.engine.catalog().read(|listing| {
         let entry = listing.get(&catalog).ok_or_else(|| no_catalog(&catalog))?;
         let schemas = entry.schemas.iter().filter(|(schema, _)| fits("schema_name_pattern", schema));
-        let tables = schemas.flat_map(|(schema, entry)| entry.tables.keys().map(move |table| (schema, table)));
-        let tables = tables.filter(|(_, table)| fits("table_name_pattern", table));
-        Ok::<_, ApiError>(tables.map(|(schema, table)| format!("{catalog}.{schema}.{table}")).collect())
+        let tables = schemas.flat_map(|(schema, entry)| entry.tables.iter().map(move |table| (schema, table)));
+        let tables = tables.filter(|(_, (table, _))| fits("table_name_pattern", table));
+        let kind = |(schema, (table, entry)): (&String, (&String, &TableEntry))| {
+            (format!("{catalog}.{schema}.{table}"), table_type(entry))
+        };
+        Ok::<_, ApiError>(tables.map(kind).collect())
     })?;
-    names.sort_unstable();
-    let (names, next) = unity.paging(&query, LARGE_PAGE)?.capped(LARGE_PAGE).cut(names);
-    let tables = names.into_iter().map(|name| json!({ "full_name": name, "table_type": "MANAGED" })).collect();
+    let (names, next) = unity.paging(&query, LARGE_PAGE)?.capped(LARGE_PAGE).cut(kinds.keys().cloned().collect());
+    let tables = names.iter().map(|name| json!({ "full_name": name, "table_type": kinds[name] })).collect();
     Ok(page("tables", tables, next))
 }
 

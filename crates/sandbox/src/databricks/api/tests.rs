@@ -9,17 +9,25 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use twinhouse_core::Secret;
 
-use super::{Access, Warehouses, files, login, require_bearer, unity, warehouses, with_request_ids};
+use super::{
+    Access, Warehouses, dbfs, files, login, require_bearer,
+    transfers::{self, Transfers},
+    unity, warehouses, with_request_ids,
+};
 use crate::{
     databricks::{
         engine::{Engine, Place, Request},
+        quirks::Quirks,
         sql::Parameters,
     },
     faults::{Faults, Front},
 };
 
 mod catalog;
+mod dbfs_calls;
+mod federation;
 mod service;
+mod transfer;
 mod volumes;
 
 const TOKEN: &str = "dapi-correct";
@@ -39,14 +47,21 @@ struct Server {
 
 impl Server {
     async fn start() -> Self {
+        Self::with(Quirks::default()).await
+    }
+
+    async fn with(quirks: Quirks) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let engine = Engine::open(folder.path()).unwrap();
         let access = Access::new(Secret::new(TOKEN), "principal", Secret::new("se:cr%et"), LIFETIME);
         let warehouses = Warehouses::new("w1");
-        let inner = files::routes(engine.clone())
-            .merge(unity::routes(engine.clone(), true))
+        let transfers = Transfers::new(engine.clone(), &quirks);
+        let inner = files::routes(engine.clone(), transfers.clone())
+            .merge(dbfs::routes(engine.clone()))
+            .merge(unity::routes(engine.clone(), true, None))
             .merge(warehouses::routes(warehouses.clone()));
-        let router = login::routes(access.clone()).merge(require_bearer(inner, access.clone()));
+        let storage = transfers::storage_routes(transfers);
+        let router = login::routes(access.clone()).merge(storage).merge(require_bearer(inner, access.clone()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (faults, stop) = (Faults::default(), CancellationToken::new());

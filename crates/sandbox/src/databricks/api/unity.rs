@@ -1,24 +1,41 @@
-//! `/api/2.1/unity-catalog`: catalogs, schemas and volumes. Tables are in `tables`.
+//! `/api/2.1/unity-catalog`: the catalog of the engine, as the service describes it. Tables are in `tables`.
+
+mod catalogs;
+mod change;
+mod constraints;
+mod credentials;
+mod functions;
+mod grants;
+mod metastore;
+mod names;
+mod schemas;
+mod volumes;
 
 use axum::{
     Json, Router,
-    extract::State,
     routing::{get, post},
 };
-use bytes::Bytes;
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
+use self::names::{absent, no_schema, two_parts};
+pub(super) use self::{
+    change::{Change, refuse_others},
+    constraints::constraint,
+    names::{full_name, names_in, no_catalog, three_parts},
+};
 use super::{
     METASTORE_ID,
     page::Paging,
-    reply::{ApiError, ApiResult, Query, Segment, body_of},
+    reply::{ApiError, ApiResult, Query},
     tables,
 };
-use crate::databricks::{
-    engine::{Engine, FullName, Place, Request, USER},
-    error::SqlError,
-    sql::{ObjectPath, Parameters},
+use crate::{
+    databricks::{
+        engine::{Engine, Governance, Place, Request, USER},
+        error::SqlError,
+        sql::{ObjectPath, Parameters},
+    },
+    s3::SessionKeys,
 };
 
 /// The page that the sandbox chooses if the client leaves it the choice.
@@ -31,29 +48,40 @@ pub(super) const LARGE_PAGE: usize = 10_000;
 pub(super) struct Unity {
     pub(super) engine: Engine,
     pub(super) empty_pages: bool,
+    /// The way to the files over S3. Without it there are no temporary credentials.
+    pub(super) storage: Option<SessionKeys>,
 }
 
 /// Unity Catalog over the catalog of the engine. With `empty_pages`, one page of each longer listing has no rows and
 /// a token, which the service may do and clients forget.
-pub(crate) fn routes(engine: Engine, empty_pages: bool) -> Router {
+pub(crate) fn routes(engine: Engine, empty_pages: bool, storage: Option<SessionKeys>) -> Router {
     let base = "/api/2.1/unity-catalog";
+    let at = |path: &str| format!("{base}/{path}");
+    let old = |path: &str| format!("/api/2.0/unity-catalog/{path}");
     Router::new()
-        .route(&format!("{base}/catalogs"), get(list_catalogs).post(create_catalog))
-        .route(&format!("{base}/catalogs/{{name}}"), get(find_catalog).delete(drop_catalog))
-        .route(&format!("{base}/schemas"), get(list_schemas).post(create_schema))
-        .route(&format!("{base}/schemas/{{name}}"), get(find_schema).delete(drop_schema))
-        .route(&format!("{base}/volumes"), get(list_volumes).post(create_volume))
-        .route(&format!("{base}/volumes/{{name}}"), get(find_volume).delete(drop_volume))
-        .route(&format!("{base}/tables"), get(tables::list).post(tables::refuse_create))
-        .route(&format!("{base}/tables/{{name}}"), get(tables::find).delete(tables::remove))
-        .route(&format!("{base}/tables/{{name}}/exists"), get(tables::exists))
-        .route(&format!("{base}/table-summaries"), get(tables::summaries))
-        .route(&format!("{base}/current-metastore-assignment"), get(assignment))
-        .route(&format!("{base}/temporary-service-credentials"), post(refuse_credentials))
-        .route("/api/2.0/unity-catalog/temporary-table-credentials", post(refuse_credentials))
-        .route("/api/2.0/unity-catalog/temporary-volume-credentials", post(refuse_credentials))
-        .route("/api/2.0/unity-catalog/temporary-path-credentials", post(refuse_credentials))
-        .with_state(Unity { engine, empty_pages })
+        .route(&at("catalogs"), get(catalogs::list).post(catalogs::create))
+        .route(&at("catalogs/{name}"), get(catalogs::find).patch(catalogs::update).delete(catalogs::remove))
+        .route(&at("schemas"), get(schemas::list).post(schemas::create))
+        .route(&at("schemas/{name}"), get(schemas::find).patch(schemas::update).delete(schemas::remove))
+        .route(&at("volumes"), get(volumes::list).post(volumes::create))
+        .route(&at("volumes/{name}"), get(volumes::find).patch(volumes::update).delete(volumes::remove))
+        .route(&at("functions"), get(functions::list).post(functions::create))
+        .route(&at("functions/{name}"), get(functions::find).patch(functions::update).delete(functions::remove))
+        .route(&at("tables"), get(tables::list).post(tables::create))
+        .route(&at("tables/{name}"), get(tables::find).patch(tables::update).delete(tables::remove))
+        .route(&at("tables/{name}/exists"), get(tables::exists))
+        .route(&at("table-summaries"), get(tables::summaries))
+        .route(&at("constraints"), post(constraints::create))
+        .route(&at("constraints/{name}"), axum::routing::delete(constraints::remove))
+        .route(&at("permissions/{kind}/{name}"), get(grants::list).patch(grants::update))
+        .route(&at("effective-permissions/{kind}/{name}"), get(grants::effective))
+        .route(&at("metastore_summary"), get(metastore::summary))
+        .route(&at("metastores"), get(metastore::list))
+        .route(&at("current-metastore-assignment"), get(metastore::assignment))
+        .route(&old("temporary-table-credentials"), post(credentials::table))
+        .route(&old("temporary-volume-credentials"), post(credentials::volume))
+        .route(&old("temporary-path-credentials"), post(credentials::path))
+        .with_state(Unity { engine, empty_pages, storage })
 }
 
 impl Unity {
@@ -66,106 +94,35 @@ impl Unity {
         let request = Request { sql, parameters: Parameters::new(Vec::new()), place: Place::default() };
         self.engine.run(&request).await.map(drop).map_err(|error| refusal(&error, kind, name))
     }
-
-    fn catalog_names(&self) -> Vec<String> {
-        self.engine.catalog().read(|listing| listing.keys().cloned().collect())
-    }
-
-    fn catalog(&self, name: &str) -> ApiResult<Value> {
-        self.engine.catalog().read(|listing| {
-            let entry = listing.get(name).ok_or_else(|| no_catalog(name))?;
-            let mut info = info(name, entry.created_at, entry.comment.as_deref());
-            info.insert("full_name".to_owned(), name.into());
-            info.insert("catalog_type".to_owned(), "MANAGED_CATALOG".into());
-            info.insert("isolation_mode".to_owned(), "OPEN".into());
-            Ok(info.into())
-        })
-    }
-
-    fn schema(&self, catalog: &str, name: &str) -> ApiResult<Value> {
-        self.engine.catalog().read(|listing| {
-            let entry = listing.get(catalog).ok_or_else(|| no_catalog(catalog))?;
-            let entry = entry.schemas.get(name).ok_or_else(|| no_schema(catalog, name))?;
-            let mut info = info(name, entry.created_at, entry.comment.as_deref());
-            info.insert("catalog_name".to_owned(), catalog.into());
-            info.insert("full_name".to_owned(), format!("{catalog}.{name}").into());
-            info.insert("schema_id".to_owned(), entry.id.to_string().into());
-            info.insert("catalog_type".to_owned(), "MANAGED_CATALOG".into());
-            Ok(info.into())
-        })
-    }
-
-    fn volume(&self, name: &FullName) -> ApiResult<Value> {
-        let entry = self.engine.catalog().volume(name).map_err(|error| refusal(&error, "Volume", &full_name(name)))?;
-        let mut info = info(&name.name, entry.created_at, entry.comment.as_deref());
-        info.insert("catalog_name".to_owned(), name.catalog.clone().into());
-        info.insert("schema_name".to_owned(), name.schema.clone().into());
-        info.insert("full_name".to_owned(), full_name(name).into());
-        info.insert("volume_id".to_owned(), entry.id.to_string().into());
-        info.insert("volume_type".to_owned(), "MANAGED".into());
-        info.insert("storage_location".to_owned(), location(&self.engine.catalog().path(&entry.folder))?.into());
-        Ok(info.into())
-    }
 }
 
 /// What all objects have.
-pub(super) fn info(name: &str, created_at: u64, comment: Option<&str>) -> Map<String, Value> {
+pub(super) fn info(name: &str, created_at: u64, comment: Option<&str>, governance: &Governance) -> Map<String, Value> {
     let mut info = Map::new();
     info.insert("name".to_owned(), name.into());
-    info.insert("owner".to_owned(), USER.into());
+    info.insert("owner".to_owned(), governance.owner().into());
     info.insert("metastore_id".to_owned(), METASTORE_ID.into());
-    for (time, by) in [("created_at", "created_by"), ("updated_at", "updated_by")] {
-        info.insert(time.to_owned(), created_at.into());
-        info.insert(by.to_owned(), USER.into());
-    }
+    info.insert("created_at".to_owned(), created_at.into());
+    info.insert("updated_at".to_owned(), governance.updated_at.unwrap_or(created_at).into());
+    info.insert("created_by".to_owned(), USER.into());
+    info.insert("updated_by".to_owned(), USER.into());
     if let Some(comment) = comment {
         info.insert("comment".to_owned(), comment.into());
     }
     info
 }
 
+/// Puts the properties in, if there are any.
+pub(super) fn with_properties(info: &mut Map<String, Value>, governance: &Governance) {
+    if !governance.properties.is_empty() {
+        let properties = governance.properties.iter().map(|(key, value)| (key.clone(), value.as_str().into()));
+        info.insert("properties".to_owned(), Map::from_iter(properties).into());
+    }
+}
+
 /// A folder as a URL, without a slash at its end.
 pub(super) fn location(folder: &std::path::Path) -> ApiResult<String> {
     url::Url::from_file_path(folder).map(String::from).map_err(|()| ApiError::internal("a folder without a URL"))
-}
-
-/// The name as this API writes it: parts joined by periods, which no part can have.
-pub(super) fn full_name(name: &FullName) -> String {
-    format!("{}.{}.{}", name.catalog, name.schema, name.name)
-}
-
-/// Reads such a name of three parts.
-pub(super) fn three_parts(text: &str) -> ApiResult<FullName> {
-    let parts: Vec<String> = text.split('.').map(str::to_lowercase).collect();
-    match <[String; 3]>::try_from(parts) {
-        Ok([catalog, schema, name]) if ![&catalog, &schema, &name].iter().any(|part| part.is_empty()) => {
-            Ok(FullName { catalog, schema, name })
-        }
-        _ => Err(ApiError::invalid(format!("'{text}' is not a name of the form catalog.schema.name"))),
-    }
-}
-
-fn two_parts(text: &str) -> ApiResult<(String, String)> {
-    let lower = text.to_lowercase();
-    match lower.split_once('.') {
-        Some((catalog, schema)) if !catalog.is_empty() && !schema.is_empty() && !schema.contains('.') => {
-            Ok((catalog.to_owned(), schema.to_owned()))
-        }
-        _ => Err(ApiError::invalid(format!("'{text}' is not a name of the form catalog.schema"))),
-    }
-}
-
-pub(super) fn no_catalog(name: &str) -> ApiError {
-    absent("Catalog", name)
-}
-
-fn no_schema(catalog: &str, name: &str) -> ApiError {
-    absent("Schema", &format!("{catalog}.{name}"))
-}
-
-fn absent(kind: &str, name: &str) -> ApiError {
-    let code = format!("{}_DOES_NOT_EXIST", kind.to_uppercase());
-    ApiError::new(http::StatusCode::NOT_FOUND, &code, format!("{kind} '{name}' does not exist."))
 }
 
 /// The engine's refusal in this API's words; `kind` and `name` say what the request was about.
@@ -175,8 +132,9 @@ pub(super) fn refusal(error: &SqlError, kind: &str, name: &str) -> ApiError {
     match error.class() {
         "NO_SUCH_CATALOG_EXCEPTION" => no_catalog(catalog),
         "SCHEMA_NOT_FOUND" => no_schema(catalog, schema),
-        "TABLE_OR_VIEW_NOT_FOUND" | "VOLUME_NOT_FOUND" => absent(kind, name),
+        "TABLE_OR_VIEW_NOT_FOUND" | "VOLUME_NOT_FOUND" | "ROUTINE_NOT_FOUND" => absent(kind, name),
         class if class.ends_with("_ALREADY_EXISTS") => {
+            let class = if class == "TABLE_OR_VIEW_ALREADY_EXISTS" { "TABLE_ALREADY_EXISTS" } else { class };
             let last = name.rsplit('.').next().unwrap_or_default();
             ApiError::new(http::StatusCode::BAD_REQUEST, class, format!("{kind} '{last}' already exists"))
         }
@@ -188,51 +146,8 @@ pub(super) fn refusal(error: &SqlError, kind: &str, name: &str) -> ApiError {
     }
 }
 
-#[derive(Deserialize)]
-struct Create {
-    name: String,
-    #[serde(default)]
-    catalog_name: Option<String>,
-    #[serde(default)]
-    schema_name: Option<String>,
-    #[serde(default)]
-    volume_type: Option<String>,
-    #[serde(default)]
-    comment: Option<String>,
-    #[serde(flatten)]
-    others: Map<String, Value>,
-}
-
-impl Create {
-    fn read(body: &Bytes) -> ApiResult<Self> {
-        let create: Self = body_of(body)?;
-        // Leaving a wish out quietly would be worse than not having it.
-        match create.others.iter().find(|(_, value)| !is_nothing(value)) {
-            Some((wish, _)) => Err(ApiError::not_implemented(format_args!("the field {wish}"))),
-            None => Ok(create),
-        }
-    }
-
-    fn statement(&self, kind: &str, path: &[&str]) -> String {
-        let path = ObjectPath(path.iter().map(|part| (*part).to_owned()).collect());
-        let comment = self.comment.as_ref().map_or_else(String::new, |comment| {
-            format!(" COMMENT '{}'", comment.replace('\\', "\\\\").replace('\'', "\\'"))
-        });
-        format!("CREATE {kind} {path}{comment}")
-    }
-}
-
-fn is_nothing(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::String(text) => text.is_empty(),
-        Value::Object(map) => map.is_empty(),
-        _ => false,
-    }
-}
-
-fn needed<'a>(value: Option<&'a String>, name: &str) -> ApiResult<&'a str> {
-    value.map(String::as_str).ok_or_else(|| ApiError::invalid(format!("Missing required field: {name}")))
+fn quoted_text(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
 /// `DROP … CASCADE` if the request says `force=true`.
@@ -245,112 +160,4 @@ pub(super) fn page(key: &str, found: Vec<Value>, next: Option<String>) -> Json<V
     let mut page = Map::from_iter([(key.to_owned(), found.into())]);
     page.extend(next.map(|next| ("next_page_token".to_owned(), next.into())));
     Json(page.into())
-}
-
-async fn list_catalogs(State(unity): State<Unity>, query: Query) -> ApiResult<Json<Value>> {
-    let (names, next) = unity.paging(&query, PAGE)?.cut(unity.catalog_names());
-    Ok(page("catalogs", names.iter().flat_map(|name| unity.catalog(name)).collect(), next))
-}
-
-async fn find_catalog(State(unity): State<Unity>, Segment(name): Segment) -> ApiResult<Json<Value>> {
-    Ok(Json(unity.catalog(&name.to_lowercase())?))
-}
-
-async fn create_catalog(State(unity): State<Unity>, body: Bytes) -> ApiResult<Json<Value>> {
-    let create = Create::read(&body)?;
-    unity.run(create.statement("CATALOG", &[&create.name]), "Catalog", &create.name).await?;
-    Ok(Json(unity.catalog(&create.name.to_lowercase())?))
-}
-
-async fn drop_catalog(State(unity): State<Unity>, Segment(name): Segment, query: Query) -> ApiResult<Json<Value>> {
-    unity.run(drop_statement("CATALOG", &[&name], query.flag("force")?), "Catalog", &name).await?;
-    Ok(Json(json!({})))
-}
-
-async fn list_schemas(State(unity): State<Unity>, query: Query) -> ApiResult<Json<Value>> {
-    let catalog = query.required("catalog_name")?.to_lowercase();
-    let names = unity.engine.catalog().read(|listing| {
-        listing.get(&catalog).map(|entry| entry.schemas.keys().cloned().collect()).ok_or_else(|| no_catalog(&catalog))
-    })?;
-    let (names, next) = unity.paging(&query, PAGE)?.cut(names);
-    Ok(page("schemas", names.iter().flat_map(|name| unity.schema(&catalog, name)).collect(), next))
-}
-
-async fn find_schema(State(unity): State<Unity>, Segment(name): Segment) -> ApiResult<Json<Value>> {
-    let (catalog, schema) = two_parts(&name)?;
-    Ok(Json(unity.schema(&catalog, &schema)?))
-}
-
-async fn create_schema(State(unity): State<Unity>, body: Bytes) -> ApiResult<Json<Value>> {
-    let create = Create::read(&body)?;
-    let catalog = needed(create.catalog_name.as_ref(), "catalog_name")?;
-    let name = format!("{catalog}.{}", create.name);
-    unity.run(create.statement("SCHEMA", &[catalog, &create.name]), "Schema", &name).await?;
-    Ok(Json(unity.schema(&catalog.to_lowercase(), &create.name.to_lowercase())?))
-}
-
-async fn drop_schema(State(unity): State<Unity>, Segment(name): Segment, query: Query) -> ApiResult<Json<Value>> {
-    let (catalog, schema) = two_parts(&name)?;
-    unity.run(drop_statement("SCHEMA", &[&catalog, &schema], query.flag("force")?), "Schema", &name).await?;
-    Ok(Json(json!({})))
-}
-
-/// The names in a schema, told apart from a schema that does not exist.
-pub(super) fn names_in(
-    unity: &Unity,
-    query: &Query,
-    names: impl Fn(&FullName) -> Vec<String>,
-) -> ApiResult<(FullName, Vec<String>)> {
-    let catalog = query.required("catalog_name")?.to_lowercase();
-    let schema = query.required("schema_name")?.to_lowercase();
-    unity.schema(&catalog, &schema)?;
-    let place = FullName { catalog, schema, name: String::new() };
-    let names = names(&place);
-    Ok((place, names))
-}
-
-async fn list_volumes(State(unity): State<Unity>, query: Query) -> ApiResult<Json<Value>> {
-    let (place, names) = names_in(&unity, &query, |place| {
-        unity.engine.catalog().read(|listing| {
-            let schema = listing.get(&place.catalog).and_then(|entry| entry.schemas.get(&place.schema));
-            schema.map(|schema| schema.volumes.keys().cloned().collect()).unwrap_or_default()
-        })
-    })?;
-    let (names, next) = unity.paging(&query, LARGE_PAGE)?.capped(LARGE_PAGE).cut(names);
-    let volumes = names.into_iter().flat_map(|name| unity.volume(&FullName { name, ..place.clone() })).collect();
-    Ok(page("volumes", volumes, next))
-}
-
-async fn find_volume(State(unity): State<Unity>, Segment(name): Segment) -> ApiResult<Json<Value>> {
-    Ok(Json(unity.volume(&three_parts(&name)?)?))
-}
-
-async fn create_volume(State(unity): State<Unity>, body: Bytes) -> ApiResult<Json<Value>> {
-    let create = Create::read(&body)?;
-    if create.volume_type.as_deref().is_some_and(|kind| kind != "MANAGED") {
-        return Err(ApiError::not_implemented("external volumes"));
-    }
-    let catalog = needed(create.catalog_name.as_ref(), "catalog_name")?;
-    let schema = needed(create.schema_name.as_ref(), "schema_name")?;
-    let name = format!("{catalog}.{schema}.{}", create.name);
-    unity.run(create.statement("VOLUME", &[catalog, schema, &create.name]), "Volume", &name).await?;
-    Ok(Json(unity.volume(&three_parts(&name)?)?))
-}
-
-async fn drop_volume(State(unity): State<Unity>, Segment(name): Segment) -> ApiResult<Json<Value>> {
-    let FullName { catalog, schema, name: volume } = three_parts(&name)?;
-    unity.run(drop_statement("VOLUME", &[&catalog, &schema, &volume], false), "Volume", &name).await?;
-    Ok(Json(json!({})))
-}
-
-async fn assignment() -> Json<Value> {
-    Json(json!({
-        "metastore_id": METASTORE_ID,
-        "workspace_id": super::WORKSPACE_ID.parse::<u64>().unwrap_or_default(),
-        "default_catalog_name": Place::default().catalog,
-    }))
-}
-
-async fn refuse_credentials() -> ApiError {
-    ApiError::not_implemented("temporary credentials for storage")
 }

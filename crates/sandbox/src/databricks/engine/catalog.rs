@@ -12,7 +12,14 @@ use std::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::maintain::TableStatistics;
+use super::{
+    Effect,
+    governance::Governance,
+    keys::TableKey,
+    maintain::TableStatistics,
+    routines::FunctionEntry,
+    views::{TempViews, ViewEntry},
+};
 use crate::databricks::{
     error::{SqlError, SqlResult},
     sql::ObjectPath,
@@ -24,7 +31,7 @@ pub(crate) const MAIN: &str = "main";
 pub(crate) const DEFAULT: &str = "default";
 
 /// A complete name. Unity Catalog stores names in lower case.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct FullName {
     pub(crate) catalog: String,
     pub(crate) schema: String,
@@ -42,15 +49,46 @@ impl std::fmt::Display for FullName {
 pub(crate) struct Place {
     pub(crate) catalog: String,
     pub(crate) schema: String,
+    /// The views of the session.
+    pub(crate) views: TempViews,
+    /// How many views the names stand in.
+    pub(crate) depth: usize,
 }
 
 impl Default for Place {
     fn default() -> Self {
-        Self { catalog: MAIN.to_owned(), schema: DEFAULT.to_owned() }
+        Self { catalog: MAIN.to_owned(), schema: DEFAULT.to_owned(), views: TempViews::default(), depth: 0 }
     }
 }
 
 impl Place {
+    /// Takes in what a statement has asked of its session.
+    pub(crate) fn apply(&mut self, effect: Effect) {
+        match effect {
+            Effect::None | Effect::Set { .. } => {}
+            Effect::Use { catalog, schema } => {
+                if let Some(catalog) = catalog {
+                    self.catalog = catalog;
+                    self.schema = DEFAULT.to_owned();
+                }
+                if let Some(schema) = schema {
+                    self.schema = schema;
+                }
+            }
+            Effect::CreateView { name, view } => self.views.insert(name, view),
+            Effect::DropView { name } => self.views.remove(&name),
+        }
+    }
+
+    /// The same inside a view.
+    pub(super) fn deeper(&self, deepest: usize) -> SqlResult<Self> {
+        if self.depth >= deepest {
+            let text = format!("Recursive view detected: views are nested more than {deepest} deep.");
+            return Err(SqlError::new("RECURSIVE_VIEW", "42K0H", text));
+        }
+        Ok(Self { depth: self.depth + 1, ..self.clone() })
+    }
+
     /// The complete form of a name.
     pub(crate) fn resolve(&self, path: &ObjectPath) -> SqlResult<FullName> {
         let parts: Vec<String> = path.0.iter().map(|part| part.to_lowercase()).collect();
@@ -86,6 +124,8 @@ pub(crate) struct CatalogEntry {
     /// Milliseconds since 1970.
     pub(crate) created_at: u64,
     pub(crate) schemas: BTreeMap<String, SchemaEntry>,
+    #[serde(default)]
+    pub(crate) governance: Governance,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -95,18 +135,36 @@ pub(crate) struct SchemaEntry {
     pub(crate) created_at: u64,
     pub(crate) tables: BTreeMap<String, TableEntry>,
     pub(crate) volumes: BTreeMap<String, VolumeEntry>,
+    #[serde(default)]
+    pub(crate) functions: BTreeMap<String, FunctionEntry>,
+    #[serde(default)]
+    pub(crate) views: BTreeMap<String, ViewEntry>,
+    #[serde(default)]
+    pub(crate) governance: Governance,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct TableEntry {
     pub(crate) id: Uuid,
-    /// Below the folder of the front.
+    /// Below the folder of the front; absolute if the files are somebody else's.
     pub(crate) folder: PathBuf,
     pub(crate) comment: Option<String>,
     pub(crate) created_at: u64,
     /// What ANALYZE found out.
     #[serde(default)]
     pub(crate) statistics: Option<TableStatistics>,
+    /// Primary and foreign keys, which inform and are not enforced.
+    #[serde(default)]
+    pub(crate) keys: Vec<TableKey>,
+    #[serde(default)]
+    pub(crate) governance: Governance,
+}
+
+impl TableEntry {
+    /// Whether the files stay when the table is dropped.
+    pub(crate) fn is_external(&self) -> bool {
+        self.folder.is_absolute()
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -115,6 +173,8 @@ pub(crate) struct VolumeEntry {
     pub(crate) folder: PathBuf,
     pub(crate) comment: Option<String>,
     pub(crate) created_at: u64,
+    #[serde(default)]
+    pub(crate) governance: Governance,
 }
 
 pub(crate) type Listing = BTreeMap<String, CatalogEntry>;
@@ -178,6 +238,9 @@ impl Catalog {
     pub(crate) fn table(&self, name: &FullName) -> SqlResult<TableEntry> {
         self.read(|listing| {
             let schema = schema_of(listing, &name.catalog, &name.schema)?;
+            if schema.views.contains_key(&name.name) {
+                return Err(SqlError::expects_table(name));
+            }
             schema.tables.get(&name.name).cloned().ok_or_else(|| SqlError::table_not_found(name))
         })
     }
@@ -193,13 +256,25 @@ impl Catalog {
     pub(crate) fn new_table(name: &FullName, comment: Option<String>) -> TableEntry {
         let id = Uuid::new_v4();
         let folder = folder("tables", name).join(id.to_string());
-        TableEntry { id, folder, comment, created_at: now_ms(), statistics: None }
+        Self::table_in(id, folder, comment)
+    }
+
+    /// A table whose files are in this folder.
+    pub(crate) fn table_in(id: Uuid, folder: PathBuf, comment: Option<String>) -> TableEntry {
+        let governance = Governance::default();
+        TableEntry { id, folder, comment, created_at: now_ms(), statistics: None, keys: Vec::new(), governance }
     }
 
     pub(crate) fn new_volume(name: &FullName, comment: Option<String>) -> VolumeEntry {
         let id = Uuid::new_v4();
         let folder = folder("volumes", name).join(id.to_string());
-        VolumeEntry { id, folder, comment, created_at: now_ms() }
+        VolumeEntry { id, folder, comment, created_at: now_ms(), governance: Governance::default() }
+    }
+
+    /// Whether a table of this id is still listed, under whatever name.
+    pub(crate) fn has_table(&self, id: Uuid) -> bool {
+        let in_schema = |schema: &SchemaEntry| schema.tables.values().any(|table| table.id == id);
+        self.read(|listing| listing.values().any(|catalog| catalog.schemas.values().any(in_schema)))
     }
 }
 
@@ -211,12 +286,21 @@ fn first_listing() -> Listing {
 
 /// An empty catalog, made now.
 pub(crate) fn new_catalog(comment: Option<String>) -> CatalogEntry {
-    CatalogEntry { comment, created_at: now_ms(), schemas: BTreeMap::new() }
+    CatalogEntry { comment, created_at: now_ms(), schemas: BTreeMap::new(), governance: Governance::default() }
 }
 
 /// An empty schema, made now.
 pub(crate) fn new_schema(comment: Option<String>) -> SchemaEntry {
-    SchemaEntry { id: Uuid::new_v4(), comment, created_at: now_ms(), tables: BTreeMap::new(), volumes: BTreeMap::new() }
+    SchemaEntry {
+        id: Uuid::new_v4(),
+        comment,
+        created_at: now_ms(),
+        tables: BTreeMap::new(),
+        volumes: BTreeMap::new(),
+        functions: BTreeMap::new(),
+        views: BTreeMap::new(),
+        governance: Governance::default(),
+    }
 }
 
 /// A schema of the listing.

@@ -9,11 +9,16 @@ mod ddl;
 mod defaults;
 mod describe;
 mod dml;
+mod explain;
+mod external;
 mod fields;
 mod files;
 mod fit;
 mod formats;
+mod governance;
+mod information;
 mod insert;
+mod keys;
 mod locks;
 mod maintain;
 mod merge;
@@ -21,11 +26,13 @@ mod metadata;
 mod prepare;
 mod replace;
 mod result;
+mod routines;
 mod scan;
 mod session;
 mod show;
 mod tables;
 mod time_travel;
+mod views;
 mod volumes;
 mod yielding;
 
@@ -38,9 +45,14 @@ use std::{
 use datafusion::execution::SessionState;
 
 pub(crate) use self::{
-    catalog::{Catalog, DEFAULT, FullName, MAIN, Place, schema_mut},
+    catalog::{
+        Catalog, DEFAULT, FullName, Listing, MAIN, Place, TableEntry, check_name, schema_mut,
+    },
+    governance::{Governance, Securable},
+    keys::TableKey,
     result::{Outcome, type_name_of_arrow, type_text_of_arrow},
     show::comment,
+    views::ViewEntry,
     volumes::VolumePath,
 };
 use super::{
@@ -59,11 +71,26 @@ pub(crate) struct Request {
     pub(crate) place: Place,
 }
 
-/// What a `USE` asks of the session.
+/// What a statement asks of the session.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Effect {
     None,
-    Use { catalog: Option<String>, schema: Option<String> },
+    Use {
+        catalog: Option<String>,
+        schema: Option<String>,
+    },
+    /// The name is in upper case.
+    Set {
+        name: String,
+        value: String,
+    },
+    CreateView {
+        name: String,
+        view: Arc<ViewEntry>,
+    },
+    DropView {
+        name: String,
+    },
 }
 
 /// The engine of one workspace. Clones share it.
@@ -116,8 +143,8 @@ impl Engine {
             _ => self.0.locks.rows(before.id).await,
         };
         let done = self.run_statement(&lexed, &statement, place).await;
-        // Dropped in the middle: what was written last is nobody's.
-        if self.0.catalog.table(&name).map(|entry| entry.id) != Ok(before.id) {
+        // Dropped in the middle: what was written last is nobody's. A table that was renamed is still somebody's.
+        if !self.0.catalog.has_table(before.id) {
             self.remove_folders([&before.folder]);
             return Err(SqlError::table_not_found(name));
         }
@@ -148,6 +175,8 @@ impl Engine {
                 self.create_volume(name, *if_not_exists, comment.clone(), place)?
             }
             Statement::DropVolume { name, if_exists } => self.drop_volume(name, *if_exists, place)?,
+            Statement::CreateFunction(create) => self.create_function(create, place).await?,
+            Statement::DropFunction { name, if_exists } => self.drop_function(name, *if_exists, place)?,
             Statement::Insert(insert) => self.insert(lexed, statement, insert, place).await?,
             Statement::Update { .. } => self.update(lexed, statement, place).await?,
             Statement::Delete { .. } => self.delete(lexed, statement, place).await?,
@@ -157,10 +186,16 @@ impl Engine {
             Statement::Comment { kind, name, comment } => self.comment(*kind, name, comment.clone(), place).await?,
             Statement::Maintain(maintain) => self.maintain(maintain, place).await?,
             Statement::Show(show) => self.show(show, place).await?,
-            Statement::DescribeTable { table, form } => self.describe_table(table, *form, place).await?,
+            Statement::DescribeTable { table, form } => match self.view(table, place) {
+                Some(view) => self.describe_view(table, &view, *form, place)?,
+                None => self.describe_table(table, *form, place).await?,
+            },
             Statement::UseCatalog { name } => return self.use_catalog(name),
             Statement::UseSchema { name } => return self.use_schema(name, place),
-            Statement::Set { name, value } => self.set(name, value)?,
+            Statement::Set { name, value } => return Ok((Outcome::Nothing, self.conf(name, value)?)),
+            Statement::CreateView(create) => return self.create_view(create, place).await,
+            Statement::DropView { name, if_exists } => return self.drop_view(name, *if_exists, place),
+            Statement::Explain { mode, .. } => self.explain(lexed, statement, *mode, place).await?,
         };
         Ok((outcome, Effect::None))
     }

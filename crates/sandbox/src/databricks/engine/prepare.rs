@@ -35,7 +35,7 @@ use crate::databricks::{
     error::{SqlError, SqlResult},
     sql::{
         CallContext, CopySource, InsertMode, Lexed, MergeAction, Parameters, Rewriter, Spelling, Statement, TableUse,
-        display_names, find_tables, parse, relation_name,
+        display_names, find_tables, inline_calls, parse, relation_name,
     },
 };
 
@@ -58,7 +58,9 @@ enum Node<'a> {
 fn nodes(statement: &mut Statement) -> Vec<Node<'_>> {
     let mut nodes = Vec::new();
     match statement {
-        Statement::Query(query) | Statement::DescribeQuery(query) => nodes.push(Node::Query(query)),
+        Statement::Query(query) | Statement::DescribeQuery(query) | Statement::Explain { query, .. } => {
+            nodes.push(Node::Query(query));
+        }
         Statement::CreateTable(create) => nodes.extend(create.query.as_mut().map(|query| Node::Query(query))),
         Statement::Insert(insert) => {
             nodes.push(Node::Query(&mut insert.source));
@@ -135,7 +137,10 @@ impl Engine {
             let provider = match (parquet_path(&used.path), &used.changes) {
                 (_, Some(boundaries)) => self.changes(&used.path, boundaries, place).await?,
                 (Some(path), _) => self.parquet_at(path, &context.state()).await?,
-                (None, None) => self.open_use(used, place).await?.provider(&context.state()).await?,
+                (None, None) => match self.relation(used, place).await? {
+                    Some(relation) => relation,
+                    None => self.open_use(used, place).await?.provider(&context.state()).await?,
+                },
             };
             spelling.learn(provider.schema().as_ref());
             providers.push((relation_name(index), provider));
@@ -150,10 +155,11 @@ impl Engine {
         let mut statement = parse(&spelling.apply(lexed))?;
         defaults.fill(&mut statement);
         let mut rewriter = Rewriter::new(CallContext { catalog: &place.catalog, schema: &place.schema, user: USER });
+        let routine = |path: &[String]| self.routine(path, place);
         for node in nodes(&mut statement) {
             match node {
-                Node::Query(query) => rewriter.rewrite(query)?,
-                Node::Expr(expr) => rewriter.rewrite(expr)?,
+                Node::Query(query) => inline_calls(query, &routine).and_then(|()| rewriter.rewrite(query))?,
+                Node::Expr(expr) => inline_calls(expr, &routine).and_then(|()| rewriter.rewrite(expr))?,
             }
         }
         Ok(Prepared { context, statement })

@@ -58,6 +58,13 @@ impl Engine {
         Ok(local)
     }
 
+    /// The root of the workspace's own file system.
+    pub(crate) fn dbfs(&self) -> SqlResult<PathBuf> {
+        let folder = self.0.root.join("dbfs");
+        std::fs::create_dir_all(&folder)?;
+        Ok(folder)
+    }
+
     /// A folder beside the volumes, for files that are not whole yet.
     pub(crate) fn uploads(&self) -> SqlResult<PathBuf> {
         let folder = self.0.root.join("uploads");

@@ -11,11 +11,13 @@ use axum::{
 };
 use http::HeaderValue;
 
-use super::{links, sessions, sessions::Sessions, statements};
+use super::{history, links, sessions, sessions::Sessions, statements};
+use crate::s3::SessionKeys;
 use crate::databricks::{
     api::{
-        Access, ApiError, WORKSPACE_HEADER, WORKSPACE_ID, Warehouses, files, jobs, login, require_bearer, unity, warehouses,
-        with_request_ids, workspace,
+        Access, ApiError, WORKSPACE_HEADER, WORKSPACE_ID, Warehouses, dbfs, files, jobs, login, require_bearer,
+        transfers::{self, Transfers},
+        unity, warehouses, with_request_ids, workspace,
     },
     jobs::Jobs,
     quirks::Quirks,
@@ -28,6 +30,8 @@ pub(super) struct App {
     pub(super) url: String,
     pub(super) runner: Runner,
     pub(super) quirks: Arc<Quirks>,
+    /// The way to tables and volumes over S3.
+    pub(super) storage: Option<SessionKeys>,
     pub(super) signer: links::Signer,
     pub(super) sessions: Sessions,
     pub(super) warehouses: Warehouses,
@@ -49,11 +53,14 @@ pub(super) fn router(app: &Arc<App>, access: &Access) -> Router {
         .route("/api/2.0/sql/sessions", post(sessions::open))
         .route("/api/2.0/sql/sessions/", post(sessions::open))
         .route("/api/2.0/sql/sessions/{id}", delete(sessions::close))
+        .route("/api/2.0/sql/history/queries", get(history::list))
         .with_state(Arc::clone(app));
     let engine = &app.runner.engine;
+    let transfers = Transfers::new(engine.clone(), &app.quirks);
     let api = statements
-        .merge(unity::routes(engine.clone(), app.quirks.empty_pages))
-        .merge(files::routes(engine.clone()))
+        .merge(unity::routes(engine.clone(), app.quirks.empty_pages, app.storage.clone()))
+        .merge(files::routes(engine.clone(), transfers.clone()))
+        .merge(dbfs::routes(engine.clone()))
         .merge(warehouses::routes(app.warehouses.clone()))
         .merge(jobs::routes(app.jobs.clone()))
         .merge(workspace::routes(app.jobs.workspace.clone()))
@@ -61,6 +68,7 @@ pub(super) fn router(app: &Arc<App>, access: &Access) -> Router {
         .method_not_allowed_fallback(refuse);
     let open = login::routes(access.clone());
     let links = Router::new().route("/links/{statement}/{chunk}", get(links::download)).with_state(Arc::clone(app));
+    let links = links.merge(transfers::storage_routes(transfers));
     let all = open.merge(links).merge(require_bearer(api, access.clone()));
     with_request_ids(all.layer(middleware::from_fn(stamp)).layer(DefaultBodyLimit::disable()))
 }

@@ -7,22 +7,28 @@ use axum::{
     body::Bytes,
     extract::{Path, State},
 };
+use http::{HeaderMap, header};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::app::{App, Shared};
+use super::{
+    app::{App, Shared},
+    sessions::Session,
+};
 use crate::{
     databricks::{
         api::{ApiError, ApiResult, body_of},
-        engine::{Place, Request},
+        engine::Request,
         sql::{Parameter, Parameters},
-        statement::{Answer, Body, Disposition, Entry, Format, Shape, State as Phase, Submission},
+        statement::{Answer, Body, Disposition, Entry, Format, Origin, Shape, State as Phase, Submission, Tag},
     },
     statement_log,
 };
 
 /// The longest statement.
 const LONGEST: usize = 16 << 20;
+/// The most tags of one statement.
+const MOST_TAGS: usize = 20;
 
 #[derive(Deserialize)]
 struct Submit {
@@ -31,8 +37,7 @@ struct Submit {
     session_id: Option<String>,
     catalog: Option<String>,
     schema: Option<String>,
-    #[serde(default)]
-    parameters: Vec<Parameter>,
+    parameters: Option<Vec<Parameter>>,
     row_limit: Option<i64>,
     byte_limit: Option<i64>,
     disposition: Option<String>,
@@ -40,18 +45,17 @@ struct Submit {
     result_compression: Option<String>,
     wait_timeout: Option<String>,
     on_wait_timeout: Option<String>,
-    #[serde(default)]
-    query_tags: Vec<Value>,
+    query_tags: Option<Vec<Tag>>,
 }
 
-pub(super) async fn submit(State(app): Shared, body: Bytes) -> ApiResult<Json<Value>> {
+pub(super) async fn submit(State(app): Shared, headers: HeaderMap, body: Bytes) -> ApiResult<Json<Value>> {
     let submit: Submit = body_of(&body)?;
     let sql = submit.statement.clone().filter(|sql| !sql.trim().is_empty());
     let sql = sql.ok_or_else(|| ApiError::invalid("The statement field is required."))?;
     if sql.len() > LONGEST {
         return Err(ApiError::invalid("The statement text is longer than 16 MiB."));
     }
-    check_warehouse(&app, submit.warehouse_id.as_deref())?;
+    let delay = check_warehouse(&app, submit.warehouse_id.as_deref())?;
     let shape = shape(&submit)?;
     let wait = wait(submit.wait_timeout.as_deref())?;
     let cancel = match submit.on_wait_timeout.as_deref() {
@@ -62,19 +66,35 @@ pub(super) async fn submit(State(app): Shared, body: Bytes) -> ApiResult<Json<Va
         Some("CANCEL") => true,
         Some(other) => return Err(ApiError::invalid(format!("{other} is no value of on_wait_timeout."))),
     };
-    if submit.query_tags.len() > 20 {
+    let session = session(&app, &submit)?;
+    let mut tags = session.tags();
+    for tag in submit.query_tags.unwrap_or_default() {
+        // A statement's own tag goes before its session's.
+        tags.retain(|known| known.key != tag.key);
+        tags.push(tag);
+    }
+    if tags.len() > MOST_TAGS {
         return Err(ApiError::invalid("At most 20 query tags are allowed."));
     }
-    let place = place(&app, &submit)?;
     if let Some(file) = &app.statement_log {
         statement_log::note(file, &sql);
     }
-    let (sessions, session) = (app.sessions.clone(), submit.session_id);
+    let (sessions, session_id) = (app.sessions.clone(), submit.session_id.clone());
+    let application = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).map(str::to_owned);
+    let parameters = Parameters::new(submit.parameters.unwrap_or_default());
     let submission = Submission {
-        request: Request { sql, parameters: Parameters::new(submit.parameters), place },
         shape,
+        origin: Origin {
+            warehouse_id: submit.warehouse_id.unwrap_or_default(),
+            session_id: submit.session_id,
+            tags,
+            application,
+        },
+        delay,
+        limit: session.statement_timeout(),
+        request: Request { sql, parameters, place: session.place },
         on_use: Box::new(move |effect| {
-            if let Some(session) = session {
+            if let Some(session) = session_id {
                 sessions.apply(&session, effect);
             }
         }),
@@ -94,8 +114,8 @@ async fn settle(entry: &Entry, wait: Duration, cancel: bool) -> Phase {
     state
 }
 
-/// The one warehouse, or a refusal.
-pub(super) fn check_warehouse(app: &App, id: Option<&str>) -> ApiResult<()> {
+/// How long the warehouse needs to be ready, or a refusal.
+pub(super) fn check_warehouse(app: &App, id: Option<&str>) -> ApiResult<Duration> {
     match id {
         None | Some("") => Err(ApiError::invalid("The warehouse_id field is required.")),
         Some(id) => app.warehouses.ensure_running(id),
@@ -150,22 +170,23 @@ fn wait(text: Option<&str>) -> ApiResult<Duration> {
     }
 }
 
-fn place(app: &App, submit: &Submit) -> ApiResult<Place> {
+/// The session that the statement runs in, or one of its own that ends with it.
+fn session(app: &App, submit: &Submit) -> ApiResult<Session> {
     if let Some(session) = &submit.session_id {
         if submit.catalog.is_some() || submit.schema.is_some() {
             return Err(ApiError::invalid("catalog and schema must not accompany session_id."));
         }
         let missing = || ApiError::missing(format!("Session {session} does not exist."));
-        return app.sessions.place(session).ok_or_else(missing);
+        return app.sessions.find(session).ok_or_else(missing);
     }
-    let mut place = Place::default();
+    let mut session = Session::default();
     if let Some(catalog) = &submit.catalog {
-        place.catalog = catalog.to_lowercase();
+        session.place.catalog = catalog.to_lowercase();
     }
     if let Some(schema) = &submit.schema {
-        place.schema = schema.to_lowercase();
+        session.place.schema = schema.to_lowercase();
     }
-    Ok(place)
+    Ok(session)
 }
 
 fn find(app: &App, id: &str) -> ApiResult<Arc<Entry>> {
@@ -305,7 +326,7 @@ mod tests {
             row_limit: None,
             byte_limit: None,
         };
-        (statements.begin("SELECT 1".to_owned(), shape), folder)
+        (statements.begin("SELECT 1".to_owned(), shape, Origin::default()), folder)
     }
 
     #[tokio::test]

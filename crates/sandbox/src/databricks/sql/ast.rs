@@ -4,6 +4,7 @@ mod alter;
 mod create;
 mod maintain;
 mod show;
+mod view;
 mod write;
 
 use std::fmt;
@@ -12,9 +13,10 @@ use datafusion::sql::sqlparser::ast::{Expr, Query};
 
 pub(crate) use self::{
     alter::{AddedColumn, ColumnChange, FieldPath, Position, TableChange},
-    create::{ColumnSpec, CommentKind, CreateTable},
+    create::{ColumnSpec, CommentKind, CreateFunction, CreateTable, KeySpec},
     maintain::{CloneTable, Maintain, Statistics},
-    show::{DescribeForm, SchemaFilter, Show, TableFilter},
+    show::{CatalogFilter, DescribeForm, SchemaFilter, Show, TableFilter},
+    view::{CreateView, ExplainMode},
     write::{CopyInto, CopySource, Insert, InsertMode, Merge, MergeAction, MergeClause, MergeKind, ReplaceOn},
 };
 
@@ -76,6 +78,11 @@ pub(crate) enum Statement {
         name: ObjectPath,
         if_exists: bool,
     },
+    CreateFunction(Box<CreateFunction>),
+    DropFunction {
+        name: ObjectPath,
+        if_exists: bool,
+    },
     Insert(Box<Insert>),
     Update {
         table: ObjectPath,
@@ -105,6 +112,15 @@ pub(crate) enum Statement {
         form: DescribeForm,
     },
     DescribeQuery(Box<Query>),
+    Explain {
+        mode: ExplainMode,
+        query: Box<Query>,
+    },
+    CreateView(Box<CreateView>),
+    DropView {
+        name: ObjectPath,
+        if_exists: bool,
+    },
     UseCatalog {
         name: Identifier,
     },

@@ -138,6 +138,13 @@ const LITERAL_NUMBERS: &[&str] = &[
     "chr",
 ];
 
+/// Whether the language has a function of this name that is known here.
+pub(crate) fn is_builtin(name: &str) -> bool {
+    let Expr::Function(mut probe) = call(name, Vec::new()) else { return false };
+    let nowhere = CallContext { catalog: "", schema: "", user: "" };
+    !matches!(rewrite_call(&mut probe, &nowhere), Err(error) if error.class() == "UNRESOLVED_ROUTINE")
+}
+
 /// Rewrites one call, after its arguments.
 pub(super) fn rewrite_call(function: &mut Function, context: &CallContext<'_>) -> SqlResult<Option<Expr>> {
     let [ObjectNamePart::Identifier(ident)] = function.name.0.as_slice() else {

@@ -16,6 +16,20 @@ pub(crate) struct Lexed {
     pub(crate) tokens: Vec<TokenWithSpan>,
 }
 
+impl Lexed {
+    /// The text from a place on.
+    pub(crate) fn text_from(&self, place: Location) -> &str {
+        let (mut line, mut column) = (1, 1);
+        for (at, c) in self.text.char_indices() {
+            if (line, column) == (place.line, place.column) {
+                return &self.text[at..];
+            }
+            (line, column) = if c == '\n' { (line + 1, 1) } else { (line, column + 1) };
+        }
+        ""
+    }
+}
+
 /// Cuts the text into tokens; adjacent string literals become one.
 pub(crate) fn lex(text: &str) -> SqlResult<Lexed> {
     let mut lexer = Lexer { text, chars: text.chars().collect(), at: 0, line: 1, column: 1, tokens: Vec::new() };

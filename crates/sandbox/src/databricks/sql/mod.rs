@@ -23,20 +23,23 @@ mod udf;
 pub(crate) use self::{
     arithmetic::Arithmetic,
     ast::{
-        AddedColumn, CloneTable, ColumnChange, ColumnSpec, CommentKind, CopyInto, CopySource, CreateTable,
-        DescribeForm, Insert, InsertMode, Maintain, Merge, MergeAction, MergeKind, ObjectPath, Position, ReplaceOn,
+        AddedColumn, CatalogFilter, CloneTable, ColumnChange, ColumnSpec, CommentKind, CopyInto, CopySource, CreateFunction, CreateTable,
+        CreateView, ExplainMode,
+        DescribeForm, Insert, InsertMode, KeySpec, Maintain, Merge, MergeAction, MergeKind, ObjectPath, Position, ReplaceOn,
         SchemaFilter, Show, Statement, Statistics, TableChange, TableFilter,
     },
     cast::{date_and_time, java_float},
     dialect::cast_expr,
-    functions::CallContext,
+    functions::{CallContext, is_builtin},
     lexer::{Lexed, lex},
     names::Spelling,
     params::{Parameter, Parameters},
     parser::{expr_of_text, parse},
     print::{names_in, respell_text},
-    rewrite::{DUPLICATE, Rewriter, TableUse, display_names, find_tables, relation_name},
+    rewrite::{
+        DUPLICATE, Rewriter, Routine, TableUse, check_body, display_names, find_tables, inline_calls, relation_name,
+    },
     sum::sum,
-    types::{SqlTypes, arrow_of_delta, column_type_text, delta_type_text},
+    types::{SqlTypes, arrow_of_delta, column_type_text, delta_type_text, type_of_text},
     udf::{cast_to_type, fit_length, not_null, scalar_functions},
 };

@@ -4,11 +4,13 @@ mod alter;
 mod copy;
 mod create;
 mod error;
+mod function;
 mod maintain;
 mod merge;
 mod session;
 mod show;
 mod versions;
+mod view;
 mod write;
 
 use datafusion::sql::sqlparser::{
@@ -30,7 +32,7 @@ use crate::databricks::error::SqlResult;
 
 /// Statements of Databricks that the sandbox knows and does not run.
 const REFUSED: &[&str] = &[
-    "BEGIN", "CACHE", "CALL", "CLEAR", "DECLARE", "EXECUTE", "EXPLAIN", "FSCK", "GET", "GRANT", "LIST", "LOAD", "MSCK",
+    "BEGIN", "CACHE", "CALL", "CLEAR", "DECLARE", "EXECUTE", "FSCK", "GET", "GRANT", "LIST", "LOAD", "MSCK",
     "PUT", "REFRESH", "REMOVE", "REPAIR", "RESET", "REVOKE", "SYNC", "UNCACHE", "UNDROP",
 ];
 
@@ -39,8 +41,11 @@ type Parsed<T> = Result<T, ParserError>;
 /// Reads one statement.
 pub(crate) fn parse(lexed: &Lexed) -> SqlResult<Statement> {
     let mut parser = StatementParser::new(versions::normalise(lexed)?);
-    let statement = parser.statement().map_err(|error| syntax_error(lexed, &error))?;
+    let mut statement = parser.statement().map_err(|error| syntax_error(lexed, &error))?;
     parser.end().map_err(|error| syntax_error(lexed, &error))?;
+    if let Statement::CreateView(create) = &mut statement {
+        create.text = lexed.text_from(create.begins).trim_end_matches(|c: char| c == ';' || c.is_whitespace()).to_owned();
+    }
     Ok(statement)
 }
 
@@ -105,6 +110,7 @@ impl StatementParser {
             "DESCRIBE" | "DESC" => self.describe(),
             "USE" => self.use_statement(),
             "SET" => self.set(),
+            "EXPLAIN" => self.explain(),
             word if REFUSED.contains(&word) => refuse(word),
             _ => self.inner.expected("a statement", first),
         }

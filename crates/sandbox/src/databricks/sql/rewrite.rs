@@ -1,5 +1,6 @@
 //! Turns a query of Databricks into one that DataFusion answers in the same way.
 
+mod calls;
 mod display;
 mod tables;
 
@@ -14,7 +15,10 @@ use datafusion::sql::sqlparser::{
     parser::Parser,
 };
 
-pub(crate) use self::display::display_names;
+pub(crate) use self::{
+    calls::{Routine, check_body, inline_calls},
+    display::display_names,
+};
 use self::{display::display_name, tables::Tables};
 use super::{
     ast::ObjectPath,

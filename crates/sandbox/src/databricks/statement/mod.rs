@@ -9,7 +9,7 @@ mod spool;
 
 pub(crate) use self::{
     answer::{Answer, Body},
-    registry::{Entry, State, StatementReport, Statements},
+    registry::{Entry, Origin, State, StatementReport, Statements, Tag},
     run::{Runner, Submission},
     spool::{Disposition, Format, Shape},
 };

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use serde::{Deserialize, Serialize};
 use tokio::{sync::watch, task::AbortHandle};
 
 use super::{answer::Answer, spool::Shape};
@@ -46,14 +47,37 @@ impl State {
     }
 }
 
-/// What a test may know about a statement.
+/// A key, with or without a value, that the history of queries shows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Tag {
+    pub(crate) key: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) value: Option<String>,
+}
+
+/// Where a statement comes from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Origin {
+    pub(crate) warehouse_id: String,
+    pub(crate) session_id: Option<String>,
+    pub(crate) tags: Vec<Tag>,
+    /// What the caller calls itself.
+    pub(crate) application: Option<String>,
+}
+
+/// What the history and a test may know about a statement.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct StatementReport {
     pub(crate) id: String,
     pub(crate) state: &'static str,
+    /// As the history calls it: what became of a statement, although its result is closed.
+    pub(crate) status: &'static str,
     pub(crate) sql: String,
     pub(crate) submitted: SystemTime,
     pub(crate) ended: Option<SystemTime>,
+    pub(crate) rows: Option<u64>,
+    pub(crate) error: Option<String>,
+    pub(crate) origin: Origin,
 }
 
 /// One statement.
@@ -62,6 +86,7 @@ pub(crate) struct Entry {
     pub(crate) id: String,
     pub(crate) sql: String,
     pub(crate) shape: Shape,
+    origin: Origin,
     submitted: SystemTime,
     state: watch::Sender<State>,
     times: Mutex<Times>,
@@ -72,7 +97,27 @@ pub(crate) struct Entry {
 #[derive(Debug)]
 struct Times {
     asked: SystemTime,
-    ended: Option<SystemTime>,
+    ended: Option<Ended>,
+}
+
+/// How a statement ended.
+#[derive(Clone, Debug)]
+struct Ended {
+    at: SystemTime,
+    status: &'static str,
+    rows: Option<u64>,
+    error: Option<String>,
+}
+
+impl Ended {
+    fn of(state: &State) -> Self {
+        let (status, rows, error) = match state {
+            State::Succeeded(answer) => ("FINISHED", Some(answer.rows()), None),
+            State::Failed(error) => ("FAILED", None, Some(error.message())),
+            _ => ("CANCELED", None, None),
+        };
+        Self { at: SystemTime::now(), status, rows, error }
+    }
 }
 
 impl Entry {
@@ -82,7 +127,7 @@ impl Entry {
 
     /// Moves on, unless the statement has ended already. True if it did.
     pub(super) fn advance(&self, next: State) -> bool {
-        let ends = next.is_terminal();
+        let ended = next.is_terminal().then(|| Ended::of(&next));
         let moved = self.state.send_if_modified(|state| {
             if state.is_terminal() {
                 return false;
@@ -90,8 +135,8 @@ impl Entry {
             *state = next;
             true
         });
-        if moved && ends {
-            lock(&self.times).ended = Some(SystemTime::now());
+        if let (true, Some(ended)) = (moved, ended) {
+            lock(&self.times).ended = Some(ended);
         }
         moved
     }
@@ -126,7 +171,8 @@ impl Entry {
         self.abort();
         self.state.send_replace(State::Closed);
         let mut times = lock(&self.times);
-        times.ended.get_or_insert_with(SystemTime::now);
+        // Closed before it ended is stopped.
+        times.ended.get_or_insert_with(|| Ended::of(&State::Closed));
         drop(times);
         self.remove_files();
     }
@@ -155,12 +201,23 @@ impl Entry {
     }
 
     fn report(&self) -> StatementReport {
+        let ended = lock(&self.times).ended.clone();
+        let state = self.state.borrow().name();
+        let status = match &ended {
+            Some(ended) => ended.status,
+            None if state == "PENDING" => "QUEUED",
+            None => "RUNNING",
+        };
         StatementReport {
             id: self.id.clone(),
-            state: self.state.borrow().name(),
+            state,
+            status,
             sql: self.sql.clone(),
             submitted: self.submitted,
-            ended: lock(&self.times).ended,
+            rows: ended.as_ref().and_then(|ended| ended.rows),
+            error: ended.as_ref().and_then(|ended| ended.error.clone()),
+            ended: ended.map(|ended| ended.at),
+            origin: self.origin.clone(),
         }
     }
 }
@@ -182,7 +239,7 @@ impl Statements {
         Ok(Self { folder, entries: Mutex::default() })
     }
 
-    pub(crate) fn begin(&self, sql: String, shape: Shape) -> Arc<Entry> {
+    pub(crate) fn begin(&self, sql: String, shape: Shape, origin: Origin) -> Arc<Entry> {
         // Ids of the service are UUIDs whose first digits are a time.
         let id = uuid::Uuid::now_v7().to_string();
         crate::status::statement(crate::faults::Front::Databricks, &sql);
@@ -192,6 +249,7 @@ impl Statements {
             id: id.clone(),
             sql,
             shape,
+            origin,
             submitted: now,
             state: watch::Sender::new(State::Pending),
             times: Mutex::new(Times { asked: now, ended: None }),
@@ -227,7 +285,7 @@ impl Statements {
         lock(&self.entries).retain(|_, entry| {
             let (asked, ended) = {
                 let times = lock(&entry.times);
-                (times.asked, times.ended)
+                (times.asked, times.ended.as_ref().map(|ended| ended.at))
             };
             match ended {
                 None if age(asked) > POLL_EVERY => entry.close(),
@@ -271,7 +329,7 @@ mod tests {
             row_limit: None,
             byte_limit: None,
         };
-        let entry = statements.begin("SELECT 1".to_owned(), shape);
+        let entry = statements.begin("SELECT 1".to_owned(), shape, Origin::default());
         (statements, entry, folder)
     }
 

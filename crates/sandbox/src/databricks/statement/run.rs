@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 
 use super::{
     answer::Answer,
-    registry::{Entry, State, Statements},
+    registry::{Entry, Origin, State, Statements},
     spool::{Shape, Spool},
 };
 use crate::{
@@ -23,7 +23,12 @@ use crate::{
 pub(crate) struct Submission {
     pub(crate) request: Request,
     pub(crate) shape: Shape,
-    /// Called with what a `USE` asks for.
+    pub(crate) origin: Origin,
+    /// How long the warehouse needs to start; until then the statement is pending.
+    pub(crate) delay: Duration,
+    /// How long it may run.
+    pub(crate) limit: Option<Duration>,
+    /// Called with what the statement asks of its session.
     pub(crate) on_use: Box<dyn FnOnce(Effect) + Send>,
 }
 
@@ -38,19 +43,13 @@ pub(crate) struct Runner {
 
 impl Runner {
     /// Starts a statement and answers at once.
-    pub(crate) fn submit(&self, submission: Submission) -> Arc<Entry> {
-        let entry = self.statements.begin(submission.request.sql.clone(), submission.shape);
-        let start = match struck() {
-            Some(FaultKind::WarehouseStarting { pause }) => pause,
-            _ => Duration::ZERO,
-        };
-        let work = run(self.engine.clone(), submission, Arc::clone(&self.quirks), Arc::clone(&entry));
-        let work = async move {
-            if !start.is_zero() {
-                tokio::time::sleep(start).await;
-            }
-            work.await
-        };
+    pub(crate) fn submit(&self, mut submission: Submission) -> Arc<Entry> {
+        let origin = submission.origin.clone();
+        let entry = self.statements.begin(submission.request.sql.clone(), submission.shape, origin);
+        if let Some(FaultKind::WarehouseStarting { pause }) = struck() {
+            submission.delay += pause;
+        }
+        let work = run_in_time(self.engine.clone(), submission, Arc::clone(&self.quirks), Arc::clone(&entry));
         let task = self.runtime.spawn(work);
         entry.attach(task.abort_handle());
         let ended = Arc::clone(&entry);
@@ -69,6 +68,25 @@ impl Runner {
         });
         entry
     }
+}
+
+async fn run_in_time(
+    engine: Engine,
+    submission: Submission,
+    quirks: Arc<Quirks>,
+    entry: Arc<Entry>,
+) -> SqlResult<Answer> {
+    let limit = submission.limit;
+    tokio::time::sleep(submission.delay).await;
+    let work = run(engine, submission, quirks, entry);
+    let Some(limit) = limit else { return work.await };
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+        let text = format!(
+            "The query exceeded the statement timeout of {} seconds and was cancelled. To change the limit, set STATEMENT_TIMEOUT.",
+            limit.as_secs()
+        );
+        Err(SqlError::new("QUERY_EXECUTION_TIMEOUT_EXCEEDED", "57KD0", text))
+    })
 }
 
 async fn run(engine: Engine, submission: Submission, quirks: Arc<Quirks>, entry: Arc<Entry>) -> SqlResult<Answer> {

@@ -324,13 +324,3 @@ async fn an_upload_to_a_volume_that_was_dropped_meanwhile_does_not_bring_it_back
     assert_eq!(upload.await.unwrap().unwrap().status(), 404);
     assert!(server.drafts().is_empty());
 }
-
-#[tokio::test]
-async fn multipart_uploads_and_presigned_links_are_refused_by_name() {
-    let server = Server::with_volume().await;
-    let initiate = server.file(Method::POST, "f").query(&[("action", "initiate-upload")]);
-    assert_eq!(server.refusal(initiate).await, (501, json!("NOT_IMPLEMENTED")));
-    let (status, body) = server.answer(server.request(Method::POST, "/api/2.0/fs/create-download-url")).await;
-    // By this reason clients know that they shall read the file itself.
-    assert_eq!((status, &body["details"][0]["reason"]), (403, &json!("FILES_API_API_IS_NOT_ENABLED")));
-}

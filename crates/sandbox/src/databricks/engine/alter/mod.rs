@@ -11,6 +11,7 @@ use super::{
     catalog::{Place, check_name, schema_mut},
     ddl::{already_exists, check_clustering},
     fields::spelled,
+    keys::no_primary_key,
     metadata::Definition,
     tables::Opened,
 };
@@ -51,7 +52,17 @@ impl Engine {
             TableChange::RenameColumn { column, to } => self.rename_column(opened, column, to).await,
             TableChange::DropColumns { columns, if_exists } => self.drop_columns(opened, columns, *if_exists).await,
             TableChange::AddConstraint { name, check } => self.add_constraint(opened, name, check, place).await,
-            TableChange::DropConstraint { name, if_exists } => self.drop_constraint(opened, name, *if_exists).await,
+            TableChange::AddKey(key) => self.add_key(&opened.name, key, place).await.map(drop),
+            TableChange::DropConstraint { name, if_exists, cascade } => {
+                if self.drop_key(&opened.name, Some(name), *cascade)? {
+                    return Ok(());
+                }
+                self.drop_constraint(opened, name, *if_exists).await
+            }
+            TableChange::DropPrimaryKey { if_exists, cascade } => {
+                let dropped = self.drop_key(&opened.name, None, *cascade)?;
+                if dropped || *if_exists { Ok(()) } else { Err(no_primary_key(&opened.name)) }
+            }
             TableChange::SetProperties(properties) => self.set_properties(opened, properties).await,
             TableChange::UnsetProperties { keys, if_exists } => self.unset_properties(opened, keys, *if_exists).await,
             TableChange::ClusterBy(columns) => self.cluster_by(opened, columns).await,

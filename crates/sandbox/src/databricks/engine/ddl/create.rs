@@ -36,7 +36,8 @@ impl Engine {
         } else {
             check_columns(&create.columns, &new.properties)?;
         }
-        let entry = existing.clone().unwrap_or_else(|| Catalog::new_table(&name, create.comment.clone()));
+        let mut entry = existing.clone().unwrap_or_else(|| Catalog::new_table(&name, create.comment.clone()));
+        entry.keys = self.new_keys(create, &name, place).await?;
         let base = match &existing {
             Some(_) => Some(self.open_entry(name.clone()).await?.table.snapshot()?.protocol().clone()),
             None => None,
@@ -73,7 +74,8 @@ impl Engine {
             return Err(SqlError::unsupported("CREATE TABLE … AS SELECT with a list of columns"));
         }
         let Some(existing) = self.may_create(create, &name)? else { return Ok(Outcome::Nothing) };
-        let entry = existing.clone().unwrap_or_else(|| Catalog::new_table(&name, create.comment.clone()));
+        let mut entry = existing.clone().unwrap_or_else(|| Catalog::new_table(&name, create.comment.clone()));
+        entry.keys.clear();
         let prepared = self.prepare(lexed, statement, place, &[], Vec::new()).await?;
         let written = self.write_table_as(&prepared, create, &name, &entry, existing.is_some()).await;
         self.publish(create, name, entry, existing, written.map(|_: DeltaTable| ()))
@@ -90,6 +92,9 @@ impl Engine {
             Ok(_) if create.if_not_exists => Ok(None),
             Ok(entry) if create.or_replace => Ok(Some(Some(entry))),
             Ok(_) => Err(already_exists("TABLE_OR_VIEW", name)),
+            // A view has the name.
+            Err(error) if error.sqlstate() == "42809" && create.if_not_exists => Ok(None),
+            Err(error) if error.sqlstate() == "42809" => Err(already_exists("TABLE_OR_VIEW", name)),
             Err(_) => Ok(Some(None)),
         }
     }
@@ -106,8 +111,9 @@ impl Engine {
         if existing.is_some() {
             written?;
             self.0.catalog.change(|listing| {
-                if let Some(entry) = schema_mut(listing, &name.catalog, &name.schema)?.tables.get_mut(&name.name) {
-                    entry.comment.clone_from(&create.comment);
+                if let Some(listed) = schema_mut(listing, &name.catalog, &name.schema)?.tables.get_mut(&name.name) {
+                    listed.comment.clone_from(&create.comment);
+                    listed.keys = entry.keys;
                 }
                 Ok(())
             })?;

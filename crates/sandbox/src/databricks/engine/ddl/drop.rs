@@ -20,6 +20,9 @@ impl Engine {
         let name = place.resolve(path)?;
         let dropped = self.0.catalog.change(|listing| {
             let schema = schema_mut(listing, &name.catalog, &name.schema)?;
+            if schema.views.contains_key(&name.name) {
+                return Err(SqlError::expects_table(&name));
+            }
             let entry = schema.tables.remove(&name.name).ok_or_else(|| SqlError::table_not_found(&name))?;
             Ok(vec![entry.folder])
         });
@@ -45,8 +48,9 @@ impl Engine {
     ) -> SqlResult<Outcome> {
         let (catalog, schema) = place.resolve_schema(path)?;
         let dropped = self.0.catalog.change(|listing| {
-            let folders = folders(schema_mut(listing, &catalog, &schema)?);
-            if !cascade && !folders.is_empty() {
+            let entry = schema_mut(listing, &catalog, &schema)?;
+            let folders = folders(entry);
+            if !cascade && !(folders.is_empty() && entry.functions.is_empty() && entry.views.is_empty()) {
                 return Err(not_empty("SCHEMA", path));
             }
             if let Some(catalog) = listing.get_mut(&catalog) {
@@ -84,6 +88,10 @@ impl Engine {
 
     pub(in crate::databricks::engine) fn remove_folders(&self, folders: impl IntoIterator<Item = impl AsRef<Path>>) {
         for folder in folders {
+            // What is not below our own folder is somebody else's, and stays.
+            if folder.as_ref().is_absolute() {
+                continue;
+            }
             if let Err(error) = fs::remove_dir_all(self.0.root.join(folder))
                 && error.kind() != std::io::ErrorKind::NotFound
             {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::super::{
     Engine,
-    catalog::{FullName, TableEntry},
+    catalog::{Catalog, FullName, TableEntry},
     tables::Opened,
     volumes::VolumePath,
 };
@@ -44,7 +44,7 @@ impl Engine {
             Err(DeltaTableError::NotATable(_)) => return Err(missing()),
             Err(error) => return Err(error.into()),
         }
-        let entry = TableEntry { id: Uuid::nil(), folder, comment: None, created_at: 0, statistics: None };
+        let entry = TableEntry { created_at: 0, ..Catalog::table_in(Uuid::nil(), folder, None) };
         let name = FullName { catalog: "spark_catalog".to_owned(), schema: "delta".to_owned(), name: volume.text() };
         Ok(Opened { name, entry, table })
     }

@@ -76,7 +76,8 @@ impl Work for Runners {
 
 impl Runners {
     async fn sql(&self, assignment: &Assignment, task: &SqlTask) -> Result<Finished, Refusal> {
-        self.warehouses
+        let start = self
+            .warehouses
             .ensure_running(&task.warehouse_id)
             .map_err(|_| Refusal::missing(format!("SQL warehouse {} does not exist.", task.warehouse_id)))?;
         let Some(file) = &task.file else {
@@ -85,7 +86,7 @@ impl Runners {
         let text = self.workspace_text(&file.path)?;
         let mut parameters = task.parameters.clone();
         parameters.extend(assignment.parameters.clone());
-        Ok(sql::run(&self.runner, &text, parameters, &task.warehouse_id).await)
+        Ok(sql::run(&self.runner, &text, parameters, &task.warehouse_id, start).await)
     }
 
     /// The text of a file, or of a notebook, of the workspace.

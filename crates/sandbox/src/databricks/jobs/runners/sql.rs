@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use serde_json::json;
 
 use crate::databricks::{
-    engine::{DEFAULT, Effect, Place, Request},
+    engine::{Place, Request},
     error::SqlResult,
     jobs::{
         run::Output,
@@ -17,7 +17,7 @@ use crate::databricks::{
         work::Finished,
     },
     sql::{Parameter, Parameters, lex},
-    statement::{Disposition, Entry, Format, Runner, Shape, State, Submission},
+    statement::{Disposition, Entry, Format, Origin, Runner, Shape, State, Submission},
 };
 
 /// The most of a statement's result that is kept for whoever looks it up.
@@ -66,12 +66,13 @@ impl Drop for Running {
     }
 }
 
-/// Runs a text of statements; the first that fails ends it.
+/// Runs a text of statements, after the time that the warehouse needs; the first that fails ends it.
 pub(super) async fn run(
     runner: &Runner,
     text: &str,
     parameters: impl IntoIterator<Item = (String, String)>,
     warehouse: &str,
+    mut delay: Duration,
 ) -> Finished {
     let failed = |error: String, output: Output| Finished {
         ending: Ending::new(Outcome::Failed, error.clone()),
@@ -100,16 +101,10 @@ pub(super) async fn run(
                 row_limit: None,
                 byte_limit: Some(KEPT),
             },
-            on_use: Box::new(move |effect| {
-                let Effect::Use { catalog, schema } = effect else { return };
-                let mut place = told.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(catalog) = catalog {
-                    *place = Place { catalog, schema: DEFAULT.to_owned() };
-                }
-                if let Some(schema) = schema {
-                    place.schema = schema;
-                }
-            }),
+            origin: Origin { warehouse_id: warehouse.to_owned(), ..Origin::default() },
+            delay: std::mem::take(&mut delay),
+            limit: None,
+            on_use: Box::new(move |effect| told.lock().unwrap_or_else(PoisonError::into_inner).apply(effect)),
         });
         ids.push(json!({ "lookup_key": entry.id }));
         let running = Running(entry);

@@ -1,6 +1,6 @@
 use deltalake::kernel::DataType;
 
-use super::{ColumnSpec, Identifier, ObjectPath};
+use super::{ColumnSpec, Identifier, KeySpec, ObjectPath};
 
 /// The way to a column or into one; `element`, `key` and `value` lead into arrays and maps.
 pub(crate) type FieldPath = Vec<Identifier>;
@@ -55,9 +55,15 @@ pub(crate) enum TableChange {
         name: Identifier,
         check: String,
     },
+    AddKey(KeySpec),
     DropConstraint {
         name: Identifier,
         if_exists: bool,
+        cascade: bool,
+    },
+    DropPrimaryKey {
+        if_exists: bool,
+        cascade: bool,
     },
     SetProperties(Vec<(String, String)>),
     UnsetProperties {

@@ -30,16 +30,23 @@ impl StatementParser {
     fn table_change(&mut self) -> Parsed<TableChange> {
         if self.accept(&["ADD", "CONSTRAINT"]) {
             let name = self.inner.parse_identifier()?.value;
-            if !self.accept(&["CHECK"]) {
-                return refuse("ADD CONSTRAINT of another kind than CHECK");
+            if self.accept(&["CHECK"]) {
+                return Ok(TableChange::AddConstraint { name, check: self.parenthesised()? });
             }
-            return Ok(TableChange::AddConstraint { name, check: self.parenthesised()? });
+            return self.key(Some(name)).map(TableChange::AddKey);
         }
         if self.accept(&["DROP", "CONSTRAINT"]) {
             let if_exists = self.accept(&["IF", "EXISTS"]);
             let name = self.inner.parse_identifier()?.value;
-            self.cascade();
-            return Ok(TableChange::DropConstraint { name, if_exists });
+            return Ok(TableChange::DropConstraint { name, if_exists, cascade: self.cascade() });
+        }
+        if self.accept(&["DROP", "PRIMARY", "KEY"]) {
+            let if_exists = self.accept(&["IF", "EXISTS"]);
+            return Ok(TableChange::DropPrimaryKey { if_exists, cascade: self.cascade() });
+        }
+        if self.peek_word(0, "ADD") && ["PRIMARY", "FOREIGN"].iter().any(|word| self.peek_word(1, word)) {
+            self.words(&["ADD"])?;
+            return self.key(None).map(TableChange::AddKey);
         }
         if self.accept(&["ADD", "COLUMNS"]) || self.accept(&["ADD", "COLUMN"]) {
             return self.added_columns().map(TableChange::AddColumns);

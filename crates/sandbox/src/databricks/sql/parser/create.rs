@@ -4,7 +4,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::{Parsed, StatementParser, refuse};
 use crate::databricks::sql::{
-    ast::{ColumnSpec, CommentKind, CreateTable, Statement},
+    ast::{ColumnSpec, CommentKind, CreateTable, KeySpec, Statement},
     types::parse_type,
 };
 
@@ -15,8 +15,14 @@ impl StatementParser {
         if self.accept(&["TABLE"]) {
             return self.create_table(or_replace);
         }
+        if self.accept(&["FUNCTION"]) {
+            return self.create_function(or_replace);
+        }
+        if let Some(view) = self.create_view(or_replace)? {
+            return Ok(view);
+        }
         if or_replace {
-            return refuse("CREATE OR REPLACE of anything but a table");
+            return refuse("CREATE OR REPLACE of anything but a table or a function");
         }
         if self.accept(&["CATALOG"]) {
             let (if_not_exists, name) = (self.accept(&["IF", "NOT", "EXISTS"]), self.path()?);
@@ -58,7 +64,7 @@ impl StatementParser {
         Ok(Statement::Comment { kind, name, comment })
     }
 
-    fn comment(&mut self) -> Parsed<Option<String>> {
+    pub(super) fn comment(&mut self) -> Parsed<Option<String>> {
         if self.accept(&["COMMENT"]) { self.text().map(Some) } else { Ok(None) }
     }
 
@@ -73,6 +79,7 @@ impl StatementParser {
             or_replace,
             if_not_exists,
             columns: Vec::new(),
+            keys: Vec::new(),
             partitions: Vec::new(),
             clustering: Vec::new(),
             properties: Vec::new(),
@@ -82,7 +89,10 @@ impl StatementParser {
         };
         if self.inner.consume_token(&Token::LParen) {
             loop {
-                table.columns.push(self.column()?);
+                match self.table_key()? {
+                    Some(key) => table.keys.push(key),
+                    None => table.columns.push(self.column()?),
+                }
                 if !self.inner.consume_token(&Token::Comma) {
                     break;
                 }
@@ -118,6 +128,66 @@ impl StatementParser {
             }
         }
         Ok(Statement::CreateTable(Box::new(table)))
+    }
+
+    /// A primary or foreign key among the columns, if that is what is next.
+    fn table_key(&mut self) -> Parsed<Option<KeySpec>> {
+        let key_at = |ahead: usize| {
+            ["PRIMARY", "FOREIGN"].iter().any(|word| self.peek_word(ahead, word)) && self.peek_word(ahead + 1, "KEY")
+        };
+        if key_at(0) {
+            return self.key(None).map(Some);
+        }
+        if self.peek_word(0, "CONSTRAINT") && key_at(2) {
+            self.words(&["CONSTRAINT"])?;
+            let name = self.inner.parse_identifier()?.value;
+            return self.key(Some(name)).map(Some);
+        }
+        Ok(None)
+    }
+
+    /// `PRIMARY KEY (a, b TIMESERIES)` or `FOREIGN KEY (a) REFERENCES t (b)`.
+    pub(super) fn key(&mut self, name: Option<String>) -> Parsed<KeySpec> {
+        let mut key =
+            KeySpec { name, columns: Vec::new(), timeseries: Vec::new(), parent: None, rely: false };
+        let foreign = self.accept(&["FOREIGN", "KEY"]);
+        if !foreign && !self.accept(&["PRIMARY", "KEY"]) {
+            return refuse("a constraint of another kind than CHECK, PRIMARY KEY and FOREIGN KEY");
+        }
+        self.inner.expect_token(&Token::LParen)?;
+        loop {
+            let column = self.inner.parse_identifier()?.value;
+            if !foreign && self.accept(&["TIMESERIES"]) {
+                key.timeseries.push(column.clone());
+            }
+            key.columns.push(column);
+            if !self.inner.consume_token(&Token::Comma) {
+                break;
+            }
+        }
+        self.inner.expect_token(&Token::RParen)?;
+        if foreign {
+            self.words(&["REFERENCES"])?;
+            let table = self.path()?;
+            let columns = if self.inner.peek_token().token == Token::LParen { self.names()? } else { Vec::new() };
+            key.parent = Some((table, columns));
+        }
+        loop {
+            if self.accept(&["RELY"]) {
+                key.rely = true;
+            } else if self.accept(&["MATCH", "FULL"])
+                || self.accept(&["ON", "UPDATE", "NO", "ACTION"])
+                || self.accept(&["ON", "DELETE", "NO", "ACTION"])
+                || self.accept(&["NOT", "ENFORCED"])
+                || self.accept(&["DEFERRABLE"])
+                || self.accept(&["INITIALLY", "DEFERRED"])
+                || self.accept(&["NORELY"])
+            {
+                // What is so anyway.
+            } else {
+                return Ok(key);
+            }
+        }
     }
 
     fn column(&mut self) -> Parsed<ColumnSpec> {
@@ -182,6 +252,7 @@ impl StatementParser {
         let if_exists = self.accept(&["IF", "EXISTS"]);
         match name.as_str() {
             "TABLE" => Ok(Statement::DropTable { name: self.path()?, if_exists }),
+            "FUNCTION" => Ok(Statement::DropFunction { name: self.path()?, if_exists }),
             "VOLUME" => Ok(Statement::DropVolume { name: self.path()?, if_exists }),
             "SCHEMA" | "DATABASE" => {
                 let name = self.path()?;
@@ -191,7 +262,8 @@ impl StatementParser {
                 let name = self.path()?;
                 Ok(Statement::DropCatalog { name, if_exists, cascade: self.cascade() })
             }
-            "VIEW" | "FUNCTION" | "CONNECTION" | "SHARE" | "RECIPIENT" | "STREAMING" | "MATERIALIZED" => {
+            "VIEW" => Ok(Statement::DropView { name: self.path()?, if_exists }),
+            "CONNECTION" | "SHARE" | "RECIPIENT" | "STREAMING" | "MATERIALIZED" => {
                 refuse(&format!("DROP {name}"))
             }
             _ => self.inner.expected("TABLE, SCHEMA, CATALOG or VOLUME", kind),

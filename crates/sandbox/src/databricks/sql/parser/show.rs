@@ -3,7 +3,9 @@
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::{Parsed, StatementParser, refuse};
-use crate::databricks::sql::ast::{DescribeForm, Maintain, ObjectPath, SchemaFilter, Show, Statement, TableFilter};
+use crate::databricks::sql::ast::{
+    CatalogFilter, DescribeForm, Maintain, ObjectPath, SchemaFilter, Show, Statement, TableFilter,
+};
 
 impl StatementParser {
     pub(super) fn show(&mut self) -> Parsed<Statement> {
@@ -41,10 +43,16 @@ impl StatementParser {
                 Show::Properties { table, key }
             }
             "CREATE" if self.accept(&["TABLE"]) => Show::CreateTable { table: self.path()? },
-            word @ ("VIEWS" | "FUNCTIONS" | "PARTITIONS" | "CREATE" | "GRANTS" | "KEYS" | "FOREIGN" | "TABLE") => {
+            "VIEWS" => self.show_views()?,
+            "KEYS" => Show::Keys { foreign: false, table: self.keyed_table()? },
+            "FOREIGN" => {
+                self.words(&["KEYS"])?;
+                Show::Keys { foreign: true, table: self.keyed_table()? }
+            }
+            word @ ("FUNCTIONS" | "PARTITIONS" | "CREATE" | "GRANTS" | "TABLE") => {
                 return refuse(&format!("SHOW {word}"));
             }
-            _ => return self.inner.expected("CATALOGS, SCHEMAS, TABLES, COLUMNS or VOLUMES", kind),
+            _ => return self.inner.expected("CATALOGS, SCHEMAS, TABLES, VIEWS, COLUMNS, KEYS or VOLUMES", kind),
         };
         Ok(Statement::Show(show))
     }
@@ -62,15 +70,46 @@ impl StatementParser {
     /// `IN CATALOG c [SCHEMA LIKE 'p'] [LIKE 'q']`, `IN ALL CATALOGS …` or `IN [c.]s [LIKE 'q']`.
     fn show_tables(&mut self) -> Parsed<Show> {
         if !self.in_or_from() {
-            return Ok(Show::Tables { catalog: None, schema: SchemaFilter::Current, like: self.like()? });
+            let (catalog, schema) = (CatalogFilter::Current, SchemaFilter::Current);
+            return Ok(Show::Tables { catalog, schema, like: self.like()? });
         }
-        if self.accept(&["CATALOG"]) {
-            let catalog = Some(self.inner.parse_identifier()?.value);
+        if let Some(catalog) = self.catalogs()? {
             let schema = if self.accept(&["SCHEMA"]) { self.schema_like()? } else { SchemaFilter::All };
             return Ok(Show::Tables { catalog, schema, like: self.like()? });
         }
         let (catalog, schema) = split(self.path()?);
+        let catalog = catalog.map_or(CatalogFilter::Current, CatalogFilter::Named);
         Ok(Show::Tables { catalog, schema: SchemaFilter::Named(schema), like: self.like()? })
+    }
+
+    /// `CATALOG c` or `ALL CATALOGS`, where one of them is next.
+    fn catalogs(&mut self) -> Parsed<Option<CatalogFilter>> {
+        if self.accept(&["ALL", "CATALOGS"]) {
+            return Ok(Some(CatalogFilter::All));
+        }
+        if self.accept(&["CATALOG"]) {
+            return Ok(Some(CatalogFilter::Named(self.inner.parse_identifier()?.value)));
+        }
+        Ok(None)
+    }
+
+    /// `[IN [c.]s] [LIKE 'q']`
+    fn show_views(&mut self) -> Parsed<Show> {
+        if !self.in_or_from() {
+            return Ok(Show::Views { catalog: None, schema: SchemaFilter::Current, like: self.like()? });
+        }
+        let (catalog, schema) = split(self.path()?);
+        Ok(Show::Views { catalog, schema: SchemaFilter::Named(schema), like: self.like()? })
+    }
+
+    /// `IN CATALOG c IN SCHEMA s IN TABLE t`
+    fn keyed_table(&mut self) -> Parsed<ObjectPath> {
+        let mut path = Vec::with_capacity(3);
+        for word in ["CATALOG", "SCHEMA", "TABLE"] {
+            self.words(&["IN", word])?;
+            path.push(self.inner.parse_identifier()?.value);
+        }
+        Ok(ObjectPath(path))
     }
 
     fn schema_like(&mut self) -> Parsed<SchemaFilter> {
@@ -83,8 +122,10 @@ impl StatementParser {
         if !self.in_or_from() {
             self.words(&["IN"])?;
         }
-        if self.accept(&["CATALOG"]) {
-            let catalog = Some(self.inner.parse_identifier()?.value);
+        if self.peek_word(0, "ALL") && self.peek_word(1, "CATALOGS") {
+            return refuse("SHOW COLUMNS IN ALL CATALOGS");
+        }
+        if let Some(catalog) = self.catalogs()? {
             let schema = if self.accept(&["SCHEMA"]) { self.schema_like()? } else { SchemaFilter::All };
             let table = if self.accept(&["TABLE"]) {
                 self.words(&["LIKE"])?;
@@ -97,10 +138,10 @@ impl StatementParser {
         let mut parts = self.path()?.0;
         let table = parts.pop().unwrap_or_default();
         let (catalog, schema) = match parts.is_empty() {
-            true => (None, SchemaFilter::Current),
+            true => (CatalogFilter::Current, SchemaFilter::Current),
             false => {
                 let (catalog, schema) = split(ObjectPath(parts));
-                (catalog, SchemaFilter::Named(schema))
+                (catalog.map_or(CatalogFilter::Current, CatalogFilter::Named), SchemaFilter::Named(schema))
             }
         };
         Ok(Show::Columns { catalog, schema, table: TableFilter::Named(table), like: None })

@@ -1,80 +1,21 @@
-//! OAuth for machines against a scripted token service on loopback.
+//! OAuth for machines.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-};
-use twinhouse_auth::{CredentialSource, Proof, sources::OAuthM2m};
+use tokio::net::TcpListener;
+use twinhouse_auth::{CredentialSource, Proof, TokenEndpoint, sources::OAuthM2m};
 use twinhouse_core::{
     Effect, ErrorKind, FaultClass,
     http::{Http, Url},
     resilience::Policy,
 };
 
-/// Answers request after request from a script, an empty answer by hanging up; keeps what it was sent.
-#[derive(Clone)]
-struct Service {
-    url: Url,
-    seen: Arc<Mutex<Vec<String>>>,
-}
+use crate::service::{Service, answer, http, issued, policy};
 
 impl Service {
-    async fn start<S: AsRef<str>>(answers: impl FnOnce(&Url) -> Vec<S>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url: Url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
-        let answers: VecDeque<String> = answers(&url).iter().map(|answer| answer.as_ref().to_owned()).collect();
-        let service = Self { url, seen: Arc::default() };
-        let (seen, answers) = (service.seen.clone(), Arc::new(Mutex::new(answers)));
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(converse(stream, answers.clone(), seen.clone()));
-            }
-        });
-        service
-    }
-
     fn source(&self) -> OAuthM2m {
-        let policy = Policy::builder().backoff(Duration::from_millis(1), Duration::from_millis(2)).build();
-        OAuthM2m::new(Http::builder().build().unwrap(), policy, self.url.clone(), "my-id", "canary")
+        OAuthM2m::new(http(), policy(), self.url.clone(), "my-id", "canary")
     }
-
-    /// First lines of the requests.
-    fn asked(&self) -> Vec<String> {
-        self.seen.lock().unwrap().iter().map(|sent| sent.lines().next().unwrap().to_owned()).collect()
-    }
-}
-
-async fn converse(mut stream: TcpStream, answers: Arc<Mutex<VecDeque<String>>>, seen: Arc<Mutex<Vec<String>>>) {
-    let mut text = String::new();
-    let mut chunk = [0; 4096];
-    while let Ok(count @ 1..) = stream.read(&mut chunk).await {
-        text += std::str::from_utf8(&chunk[..count]).unwrap();
-        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-        if body.len() < length.map_or(0, |length| length.parse().unwrap()) {
-            continue;
-        }
-        seen.lock().unwrap().push(std::mem::take(&mut text));
-        let answer = answers.lock().unwrap().pop_front().expect("a request too many");
-        if answer.is_empty() {
-            return;
-        }
-        stream.write_all(answer.as_bytes()).await.unwrap();
-    }
-}
-
-fn answer(status: &str, body: &str) -> String {
-    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
-}
-
-fn issued() -> String {
-    answer("200 OK", r#"{"access_token":"canary-token","token_type":"Bearer","expires_in":3600}"#)
 }
 
 const DISCOVERY: &str = "GET /oidc/.well-known/oauth-authorization-server HTTP/1.1";
@@ -131,7 +72,7 @@ async fn a_given_endpoint_and_scope_are_used_without_discovery() {
 }
 
 #[tokio::test]
-async fn a_busy_or_broken_token_service_is_asked_again() {
+async fn sdk_go_1072_a_busy_or_broken_token_service_is_asked_again() {
     let service = Service::start(|_| {
         vec![
             answer("404 Not Found", ""),
@@ -209,4 +150,35 @@ async fn a_service_that_is_not_there_did_nothing() {
     let error = Service { url, seen: Arc::default() }.source().fetch().await.unwrap_err();
     assert_eq!((error.kind(), error.fault().effect), (ErrorKind::Connection, Effect::None));
     assert_eq!(error.attempts(), 4);
+}
+
+#[tokio::test]
+async fn sdk_py_1046_a_constructor_sends_nothing() {
+    let service = Service::start(|_| Vec::<String>::new()).await;
+    let source = service.source().with_endpoint(TokenEndpoint::document(service.url.clone(), service.url.clone()));
+    drop(format!("{source:?}"));
+    assert_eq!(service.asked().len(), 0);
+}
+
+#[tokio::test]
+async fn an_account_has_its_endpoint_at_a_fixed_place_and_a_document_must_answer() {
+    let service = Service::start(|_| vec![issued(), answer("404 No", "")]).await;
+    let endpoint = TokenEndpoint::account(service.url.clone(), "ab/cd");
+    service.source().with_endpoint(endpoint).fetch().await.unwrap();
+    assert_eq!(service.asked(), ["POST /oidc/accounts/ab%2Fcd/v1/token HTTP/1.1"]);
+    let document: Url = service.url.join("doc?x=1").unwrap();
+    let source = service.source().with_endpoint(TokenEndpoint::document(service.url.clone(), document));
+    let error = source.fetch().await.unwrap_err();
+    assert_eq!((error.kind(), error.operation()), (ErrorKind::NotFound, Some("oauth.discover")));
+    assert_eq!(service.asked()[1], "GET /doc?x=1 HTTP/1.1");
+}
+
+#[tokio::test]
+async fn details_and_group_go_along() {
+    let service = Service::start(|_| vec![issued()]).await;
+    let endpoint = TokenEndpoint::at(service.url.clone(), service.url.join("t").unwrap());
+    let source = service.source().with_endpoint(endpoint).with_authorization_details("[{}]").with_group("g 1");
+    source.fetch().await.unwrap();
+    assert_eq!(service.field(0, "authorization_details").as_deref(), Some("[{}]"));
+    assert_eq!(service.field(0, "assume_group").as_deref(), Some("g 1"));
 }

@@ -1,0 +1,270 @@
+//! What all JSON of jobs has in common, said once.
+
+use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error as _};
+use serde_json::Value;
+
+/// An enumeration of the service: texts that are known, and room for those that are not.
+macro_rules! open_enum {
+    ($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $variant:ident = $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$of])* $variant,)*
+            /// A word that this crate does not know, as the service wrote it.
+            Other(String),
+        }
+
+        impl $name {
+            /// The service's own word.
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(Self::$variant => $text,)*
+                    Self::Other(text) => text,
+                }
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                match text {
+                    $($text => Self::$variant,)*
+                    other => Self::Other(other.to_owned()),
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                Ok(Self::from(<String as serde::Deserialize>::deserialize(from)?.as_str()))
+            }
+        }
+    };
+}
+
+/// An object of the service: fields that it must have, and, after a semicolon, those that it may have. `rest` keeps
+/// what this crate does not know, so that what was read can be written again.
+macro_rules! record {
+    ($(#[$doc:meta])* $name:ident {
+        $($(#[$of:meta])* $field:ident: $type:ty,)*;
+        $($(#[$may_of:meta])* $may:ident: $may_type:ty,)*
+        $(..$rest:ident)?
+    }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[non_exhaustive]
+        pub struct $name {
+            $($(#[$of])* pub $field: $type,)*
+            $(
+                $(#[$may_of])*
+                #[serde(
+                    default,
+                    skip_serializing_if = "crate::jobs::macros::is_default",
+                    deserialize_with = "crate::jobs::macros::loose"
+                )]
+                pub $may: $may_type,
+            )*
+            $(
+                /// Fields that this crate does not know. They are kept, and sent.
+                #[serde(flatten)]
+                pub $rest: serde_json::Map<String, serde_json::Value>,
+            )?
+        }
+
+        impl $name {
+            /// One with what it must have, and nothing else.
+            #[allow(clippy::new_without_default)]
+            pub fn new($($field: impl Into<$type>),*) -> Self {
+                Self {
+                    $($field: $field.into(),)*
+                    $($may: Default::default(),)*
+                    $($rest: serde_json::Map::new(),)?
+                }
+            }
+        }
+    };
+}
+
+/// Setters of optional fields. `some` fills an `Option`, `value` does so with a number or a
+/// flag, `set` replaces, `push` and `pair` add one, `all` and `pairs`
+/// add many, `seconds` and `millis` take a duration and round it up.
+macro_rules! setters {
+    () => {};
+    ($(#[$doc:meta])* $setter:ident($field:ident: some $type:ty); $($more:tt)*) => {
+        $(#[$doc])*
+        #[must_use]
+        pub fn $setter(mut self, $field: impl Into<$type>) -> Self {
+            self.$field = Some($field.into());
+            self
+        }
+        setters! { $($more)* }
+    };
+    ($(#[$doc:meta])* $setter:ident($field:ident: value $type:ty); $($more:tt)*) => {
+        $(#[$doc])*
+        #[must_use]
+        pub fn $setter(mut self, $field: $type) -> Self {
+            self.$field = Some($field);
+            self
+        }
+        setters! { $($more)* }
+    };
+    ($(#[$doc:meta])* $setter:ident($field:ident: set $type:ty); $($more:tt)*) => {
+        $(#[$doc])*
+        #[must_use]
+        pub fn $setter(mut self, $field: impl Into<$type>) -> Self {
+            self.$field = $field.into();
+            self
+        }
+        setters! { $($more)* }
+    };
+    ($(#[$doc:meta])* $setter:ident($field:ident: push $type:ty); $($more:tt)*) => {
+        $(#[$doc])*
+        #[must_use]
+        pub fn $setter(mut self, one: impl Into<$type>) -> Self {
+            self.$field.push(one.into());
+            self
+        }
+        setters! { $($more)* }
+    };
+    ($(#[$doc:meta])* $setter:ident($field:ident: all $type:ty); $($more:tt)*) => {
+        $(#[$doc])*
+        #[must_use]
+        pub fn $setter(mut self, all: impl IntoIterator<Item = impl Into<$type>>) -> Self {
+            self.$field.extend(all.into_iter().map(Into::into));
+            self
+        }
+        setters! { $($more)* }
+    };
+    ($(#[$doc:meta])* $setter:ident($field:ident: pair); $($more:tt)*) => {
+        $(#[$doc])*
+        #[must_use]
+        pub fn $setter(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+            self.$field.insert(key.into(), value.into());
+            self
+        }
+        setters! { $($more)* }
+    };
+    ($(#[$doc:meta])* $setter:ident($field:ident: pairs); $($more:tt)*) => {
+        $(#[$doc])*
+        #[must_use]
+        pub fn $setter(mut self, pairs: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>) -> Self {
+            self.$field.extend(pairs.into_iter().map(|(key, value)| (key.into(), value.into())));
+            self
+        }
+        setters! { $($more)* }
+    };
+    ($(#[$doc:meta])* $setter:ident($field:ident: seconds); $($more:tt)*) => {
+        $(#[$doc])*
+        #[must_use]
+        pub fn $setter(mut self, time: std::time::Duration) -> Self {
+            self.$field = Some(crate::jobs::macros::seconds(time));
+            self
+        }
+        setters! { $($more)* }
+    };
+    ($(#[$doc:meta])* $setter:ident($field:ident: millis); $($more:tt)*) => {
+        $(#[$doc])*
+        #[must_use]
+        pub fn $setter(mut self, time: std::time::Duration) -> Self {
+            self.$field = Some(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+            self
+        }
+        setters! { $($more)* }
+    };
+}
+
+pub(crate) use {open_enum, record, setters};
+
+/// Whole seconds, rounded up: a limit that is cut to zero would be no limit.
+pub(crate) fn seconds(time: std::time::Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+}
+
+/// Fields with nothing in them are not sent.
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// An answer that is an object. Serde would take an array for one, field by field, and an empty one for an empty list.
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let fields = serde_json::Map::deserialize(from)?;
+        serde_json::from_value(Value::Object(fields)).map(Self).map_err(D::Error::custom)
+    }
+}
+
+/// Reads what may be missing, `null`, or a number written as text.
+pub(crate) fn loose<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(from: D) -> Result<T, D::Error> {
+    let value = match Value::deserialize(from)? {
+        Value::Null => return Ok(T::default()),
+        value => value,
+    };
+    let number = value.as_str().and_then(|text| text.parse::<serde_json::Number>().ok());
+    match (serde_json::from_value(value), number) {
+        (Ok(read), _) => Ok(read),
+        (Err(_), Some(number)) => serde_json::from_value(Value::Number(number)).map_err(D::Error::custom),
+        (Err(error), None) => Err(D::Error::custom(error)),
+    }
+}
+
+#[cfg(test)]
+#[allow(unreachable_pub)] // The macros make public types, also for tests.
+mod tests {
+    use serde_json::json;
+
+    open_enum! {
+        /// Sizes.
+        Size {
+            /// Small.
+            Small = "SMALL",
+        }
+    }
+
+    record! {
+        /// A thing.
+        Thing {
+            /// Its name.
+            name: String,
+            ;
+            /// How many.
+            count: Option<i64>,
+            /// How large.
+            size: Option<Size>,
+            /// Of what.
+            parts: Vec<String>,
+            ..rest
+        }
+    }
+
+    #[test]
+    fn what_is_read_can_be_written_again_known_or_not() {
+        let wire = json!({ "name": "a", "count": 0, "size": "HUGE", "parts": ["p"], "new": { "x": [1] } });
+        let thing: Thing = serde_json::from_value(wire.clone()).unwrap();
+        assert_eq!(thing.size, Some(Size::Other("HUGE".into())));
+        assert_eq!(serde_json::to_value(&thing).unwrap(), wire);
+    }
+
+    #[test]
+    fn missing_null_and_text_are_read_and_wrong_types_are_errors() {
+        let thing: Thing = serde_json::from_str(r#"{"name":"a","count":"12","size":null,"parts":null}"#).unwrap();
+        assert_eq!((thing.count, thing.size, thing.parts.len()), (Some(12), None, 0));
+        for wrong in [r#"{"name":"a","count":"x"}"#, r#"{"name":"a","parts":{}}"#, r#"{"name":7}"#, "{}", "[]"] {
+            assert!(serde_json::from_str::<Thing>(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(serde_json::to_value(Thing::new("b")).unwrap(), json!({ "name": "b" }));
+    }
+}

@@ -1,0 +1,200 @@
+//! What the service says of a warehouse.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+use super::request::EndpointTag;
+use crate::wire::{count, nullable};
+
+/// A SQL warehouse.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Warehouse {
+    /// Its id: what statements name.
+    #[serde(deserialize_with = "nullable")]
+    pub id: String,
+    /// Its name.
+    #[serde(deserialize_with = "nullable")]
+    pub name: String,
+    /// Where it stands.
+    #[serde(deserialize_with = "nullable")]
+    pub state: WarehouseState,
+    /// How it is.
+    pub health: Option<Health>,
+    /// The size of a cluster, in the service's word.
+    pub cluster_size: Option<String>,
+    /// The kind, in the service's word: `PRO`, `CLASSIC`.
+    pub warehouse_type: Option<String>,
+    /// The fewest clusters.
+    #[serde(deserialize_with = "count")]
+    pub min_num_clusters: Option<u64>,
+    /// The most clusters.
+    #[serde(deserialize_with = "count")]
+    pub max_num_clusters: Option<u64>,
+    /// Clusters at work.
+    #[serde(deserialize_with = "count")]
+    pub num_clusters: Option<u64>,
+    /// Open sessions.
+    #[serde(deserialize_with = "count")]
+    pub num_active_sessions: Option<u64>,
+    /// After how many idle minutes it stops; 0 is never.
+    #[serde(deserialize_with = "count")]
+    pub auto_stop_mins: Option<u64>,
+    /// Whether it runs on the faster engine.
+    #[serde(deserialize_with = "nullable")]
+    pub enable_photon: bool,
+    /// Whether it runs on the service's own machines.
+    #[serde(deserialize_with = "nullable")]
+    pub enable_serverless_compute: bool,
+    /// Who made it.
+    pub creator_name: Option<String>,
+    /// Where drivers connect.
+    pub odbc_params: Option<OdbcParams>,
+    /// Where drivers connect, as one text.
+    pub jdbc_url: Option<String>,
+    /// Its tags.
+    #[serde(deserialize_with = "tags")]
+    pub tags: Vec<EndpointTag>,
+}
+
+fn tags<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<EndpointTag>, D::Error> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Tags {
+        #[serde(deserialize_with = "nullable")]
+        custom_tags: Vec<EndpointTag>,
+    }
+    let tags: Tags = nullable(from)?;
+    Ok(tags.custom_tags)
+}
+
+/// Where a warehouse stands.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(from = "String")]
+#[non_exhaustive]
+pub enum WarehouseState {
+    /// On its way up.
+    Starting,
+    /// At work.
+    Running,
+    /// On its way down.
+    Stopping,
+    /// Down. A statement starts it.
+    Stopped,
+    /// Being removed.
+    Deleting,
+    /// Removed.
+    Deleted,
+    /// A word that is newer than this code, or (empty) none at all.
+    Other(String),
+}
+
+impl WarehouseState {
+    /// The service's word.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Starting => "STARTING",
+            Self::Running => "RUNNING",
+            Self::Stopping => "STOPPING",
+            Self::Stopped => "STOPPED",
+            Self::Deleting => "DELETING",
+            Self::Deleted => "DELETED",
+            Self::Other(word) => word,
+        }
+    }
+}
+
+impl Default for WarehouseState {
+    fn default() -> Self {
+        Self::Other(String::new())
+    }
+}
+
+impl From<String> for WarehouseState {
+    fn from(word: String) -> Self {
+        let known = [Self::Starting, Self::Running, Self::Stopping, Self::Stopped, Self::Deleting, Self::Deleted];
+        known.into_iter().find(|state| state.as_str() == word).unwrap_or(Self::Other(word))
+    }
+}
+
+impl fmt::Display for WarehouseState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How a warehouse is.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Health {
+    /// In one word.
+    #[serde(deserialize_with = "nullable")]
+    pub status: HealthStatus,
+    /// In a sentence, where it is not well.
+    pub summary: Option<String>,
+    /// In full, where it is not well.
+    pub details: Option<String>,
+    /// The older form of both.
+    pub message: Option<String>,
+    /// Why its clusters do not come up, as the service sends it.
+    pub failure_reason: Option<serde_json::Value>,
+}
+
+/// How a warehouse is, in one word.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(from = "String")]
+#[non_exhaustive]
+pub enum HealthStatus {
+    /// Well.
+    Healthy,
+    /// Less than well.
+    Degraded,
+    /// Not at all.
+    Failed,
+    /// A word that is newer than this code, or (empty) none at all.
+    Other(String),
+}
+
+impl HealthStatus {
+    /// The service's word.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Healthy => "HEALTHY",
+            Self::Degraded => "DEGRADED",
+            Self::Failed => "FAILED",
+            Self::Other(word) => word,
+        }
+    }
+}
+
+impl Default for HealthStatus {
+    fn default() -> Self {
+        Self::Other(String::new())
+    }
+}
+
+impl From<String> for HealthStatus {
+    fn from(word: String) -> Self {
+        let known = [Self::Healthy, Self::Degraded, Self::Failed];
+        known.into_iter().find(|status| status.as_str() == word).unwrap_or(Self::Other(word))
+    }
+}
+
+/// Where drivers connect.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct OdbcParams {
+    /// The host.
+    pub hostname: Option<String>,
+    /// The path that names the warehouse.
+    pub path: Option<String>,
+    /// The port.
+    #[serde(deserialize_with = "count")]
+    pub port: Option<u64>,
+    /// `https`, on the service.
+    pub protocol: Option<String>,
+}

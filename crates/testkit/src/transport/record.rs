@@ -1,0 +1,191 @@
+//! Keeps what goes to and fro.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use chrono::Utc;
+use futures::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
+use twinhouse_core::{
+    Error, ErrorKind, Result, Secret,
+    http::{HeaderMap, Request, Response, StatusCode, Transport, header},
+};
+
+use super::{
+    cassette::{Cassette, Content, Exchange, Outcome, Road},
+    scrub::{KEPT_HEADERS, Scrubber},
+};
+
+/// Of a longer body only the beginning is kept, as of one that was cut.
+const LONGEST: usize = 64 << 20;
+
+/// Stands between a client and the network and keeps what goes to and fro, without secrets: no header but harmless ones
+/// is kept; tokens, keys and passwords in JSON, forms and queries become `***`, and so does the credential of each
+/// request wherever else it stands; presigned links are exchanged for ones that only a replay can follow. The rows of
+/// results are recorded as they are: record what others may see.
+///
+/// Clones keep into one recording.
+///
+/// ```no_run
+/// use twinhouse_core::http::Http;
+/// use twinhouse_testkit::transport::Recorder;
+///
+/// # fn example() -> twinhouse_core::Result<()> {
+/// let recorder = Recorder::new(Http::builder().build()?.transport());
+/// // … `DatabricksClient::builder().transport(recorder.clone())` …, and some work later:
+/// recorder.cassette().save("tests/recorded/nightly-load.json")?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Recorder {
+    inner: Arc<dyn Transport>,
+    recording: Arc<Mutex<Recording>>,
+}
+
+#[derive(Default)]
+struct Recording {
+    scrubber: Scrubber,
+    exchanges: Vec<Exchange>,
+}
+
+impl Recorder {
+    /// Records what goes through `inner`, such as [`Http::transport`](twinhouse_core::http::Http::transport).
+    pub fn new(inner: impl Transport) -> Self {
+        Self { inner: Arc::new(inner), recording: Arc::default() }
+    }
+
+    /// Leaves this out, too, wherever it stands. What has fewer than eight characters is not looked for.
+    #[must_use]
+    pub fn hiding(self, secret: impl Into<Secret>) -> Self {
+        self.lock().scrubber.hide(secret.into().expose());
+        self
+    }
+
+    /// What was recorded so far. A request without its answer counts as one whose answer nobody waited for; an answer
+    /// whose body was not read to its end, as one that was cut.
+    pub fn cassette(&self) -> Cassette {
+        Cassette::new(self.lock().exchanges.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Recording> {
+        self.recording.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Transport for Recorder {
+    async fn send(&self, request: Request) -> Result<Response> {
+        let body = whole(&request).await?;
+        let slot = {
+            let mut recording = self.lock();
+            recording.scrubber.learn(request.headers());
+            let form = text(request.headers(), header::CONTENT_TYPE.as_str()).is_some_and(|kind| kind.contains("form"));
+            let asked = recording.scrubber.request(request.method().as_str(), request.url(), form, &body);
+            recording.exchanges.push(Exchange {
+                at_ms: Utc::now().timestamp_millis(),
+                request: asked,
+                outcome: Outcome::Failure(Road::NoAnswer),
+            });
+            recording.exchanges.len() - 1
+        };
+        let answer = match self.inner.send(request).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.lock().exchanges[slot].outcome = Outcome::Failure(Road::of(&error));
+                return Err(error);
+            }
+        };
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let tee = Tee {
+            recording: Arc::clone(&self.recording),
+            slot,
+            status,
+            headers: kept(&headers),
+            seen: BytesMut::new(),
+            complete: false,
+        };
+        Ok(Response::new(status, headers, tee.over(answer.into_stream())))
+    }
+}
+
+/// Longer uploads than this are recorded by their beginning.
+async fn whole(request: &Request) -> Result<Bytes> {
+    if let Some(bytes) = request.body().as_bytes() {
+        return Ok(Bytes::copy_from_slice(&bytes[..bytes.len().min(LONGEST)]));
+    }
+    let mut stream = request.body().open();
+    let mut whole = BytesMut::new();
+    while whole.len() < LONGEST
+        && let Some(bytes) = stream.try_next().await.map_err(|cause| {
+            Error::new(ErrorKind::InvalidInput, "the body of the request cannot be read").with_source(cause)
+        })?
+    {
+        whole.extend_from_slice(&bytes);
+    }
+    whole.truncate(LONGEST);
+    Ok(whole.freeze())
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn kept(headers: &HeaderMap) -> BTreeMap<String, String> {
+    KEPT_HEADERS.iter().filter_map(|name| Some(((*name).to_owned(), text(headers, name)?.to_owned()))).collect()
+}
+
+/// Lets a body through and keeps what it sees. What it has seen is noted when it ends, and when it is dropped.
+struct Tee {
+    recording: Arc<Mutex<Recording>>,
+    slot: usize,
+    status: StatusCode,
+    headers: BTreeMap<String, String>,
+    seen: BytesMut,
+    complete: bool,
+}
+
+impl Tee {
+    fn over(self, body: BoxStream<'static, Result<Bytes>>) -> BoxStream<'static, Result<Bytes>> {
+        futures::stream::unfold((self, body), |(mut tee, mut body)| async {
+            let next = body.next().await;
+            match &next {
+                Some(Ok(bytes)) => {
+                    let room = LONGEST.saturating_sub(tee.seen.len());
+                    tee.seen.extend_from_slice(&bytes[..bytes.len().min(room)]);
+                }
+                Some(Err(_)) => {}
+                None => tee.complete = tee.seen.len() < LONGEST,
+            }
+            // The recording is complete before the last word is out.
+            if next.is_none() {
+                drop(tee);
+                return None;
+            }
+            next.map(|next| (next, (tee, body)))
+        })
+        .boxed()
+    }
+}
+
+impl Drop for Tee {
+    fn drop(&mut self) {
+        let mut recording = self.recording.lock().unwrap_or_else(PoisonError::into_inner);
+        let body = recording.scrubber.content(Content::of(&self.seen));
+        let mut headers = std::mem::take(&mut self.headers);
+        // What was scrubbed, or cut, has another length.
+        headers.remove("content-length");
+        recording.exchanges[self.slot].outcome =
+            Outcome::Answer { status: self.status.as_u16(), headers, body, cut: !self.complete };
+    }
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorder").field("exchanges", &self.lock().exchanges.len()).finish_non_exhaustive()
+    }
+}

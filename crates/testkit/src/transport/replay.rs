@@ -1,0 +1,228 @@
+//! Answers from what was recorded.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use futures::{StreamExt as _, stream};
+use serde_json::Value;
+use twinhouse_core::{
+    Error, ErrorKind, Result,
+    http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Transport, header},
+};
+
+use super::{
+    cassette::{Asked, Cassette, Content, Exchange, Outcome, Road},
+    scrub::Scrubber,
+};
+
+/// Fields of a request that differ each time it is made.
+const CHOSEN_ANEW: &[&str] = &["idempotency_token", "query_tags"];
+/// Fields of an answer that say until when it is good, as text and in milliseconds.
+const EXPIRY: &[&str] = &["expiration", "expire_time"];
+const EXPIRY_MILLIS: &[&str] = &["expiration_time"];
+
+/// Answers from a recording; nothing is sent.
+///
+/// [`strict`](Self::strict): the requests of one method and path must come in their order and be what they were, query
+/// and body included, and [`verify`](Self::verify) wants all of them. [`loose`](Self::loose): method and path decide;
+/// bodies and queries may differ, calls may be left out, and the last answer of a path goes on being given.
+///
+/// What the server said was good until some time after the recording is good until as long after the replay. Clones
+/// share what is left.
+#[derive(Clone)]
+pub struct Replayer(Arc<Replay>);
+
+struct Replay {
+    strict: bool,
+    left: Mutex<Vec<Line>>,
+    ignored: Vec<String>,
+    /// Makes of a request what was recorded of it.
+    scrubber: Mutex<Scrubber>,
+    /// What was asked and is not in the recording.
+    unforeseen: Mutex<Vec<String>>,
+}
+
+struct Line {
+    exchange: Exchange,
+    played: bool,
+}
+
+impl Replayer {
+    /// Requests must be what they were.
+    pub fn strict(cassette: Cassette) -> Self {
+        Self::new(cassette, true)
+    }
+
+    /// Method and path decide.
+    pub fn loose(cassette: Cassette) -> Self {
+        Self::new(cassette, false)
+    }
+
+    fn new(cassette: Cassette, strict: bool) -> Self {
+        let left = cassette.exchanges.into_iter().map(|exchange| Line { exchange, played: false }).collect();
+        let ignored = CHOSEN_ANEW.iter().map(|name| (*name).to_owned()).collect();
+        Self::of(strict, left, ignored)
+    }
+
+    /// Does not compare these fields of JSON bodies, at any depth, beside those that a client chooses anew each time
+    /// (`idempotency_token`, `query_tags`). To be said before the replay begins: clones that exist do not hear of it.
+    #[must_use]
+    pub fn ignoring(self, fields: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let Replay { strict, left, ignored, .. } = &*self.0;
+        let left = std::mem::take(&mut *left.lock().unwrap_or_else(PoisonError::into_inner));
+        let ignored = ignored.iter().cloned().chain(fields.into_iter().map(Into::into)).collect();
+        Self::of(*strict, left, ignored)
+    }
+
+    fn of(strict: bool, left: Vec<Line>, ignored: Vec<String>) -> Self {
+        let (left, scrubber, unforeseen) = (Mutex::new(left), Mutex::default(), Mutex::default());
+        Self(Arc::new(Replay { strict, left, ignored, scrubber, unforeseen }))
+    }
+
+    /// Checks that nothing was asked that is not in the recording and, if it is strict, that nothing is left.
+    ///
+    /// # Panics
+    ///
+    /// If not, with the list of what was missing and what was too much.
+    #[track_caller]
+    pub fn verify(&self) {
+        let left: Vec<_> = self
+            .lock()
+            .iter()
+            .filter(|line| self.0.strict && !line.played)
+            .map(|line| format!("{} {}", line.exchange.request.method, line.exchange.request.path()))
+            .collect();
+        let unforeseen = self.0.unforeseen.lock().unwrap_or_else(PoisonError::into_inner);
+        assert!(
+            left.is_empty() && unforeseen.is_empty(),
+            "never asked: {left:?}; asked, and not in the recording: {unforeseen:?}"
+        );
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Line>> {
+        self.0.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, asked: &Asked) -> Result<Exchange> {
+        let mut lines = self.lock();
+        let same_call = |line: &&mut Line| {
+            line.exchange.request.method == asked.method && line.exchange.request.path() == asked.path()
+        };
+        if let Some(line) = lines.iter_mut().filter(same_call).find(|line| !line.played) {
+            if self.0.strict && self.comparable(&line.exchange.request) != self.comparable(asked) {
+                let what = if line.exchange.request.target == asked.target { "body" } else { "query" };
+                return Err(self
+                    .refuse(asked, "the request is not what was recorded")
+                    .with_context("differs in", what));
+            }
+            line.played = true;
+            return Ok(line.exchange.clone());
+        }
+        match lines.iter_mut().filter(same_call).last() {
+            Some(line) if !self.0.strict => Ok(line.exchange.clone()),
+            _ => Err(self.refuse(asked, "the recording has no answer to this request")),
+        }
+    }
+
+    fn comparable(&self, asked: &Asked) -> Asked {
+        let mut asked = asked.clone();
+        if let Content::Json(json) = &mut asked.body {
+            without(json, &self.0.ignored);
+        }
+        asked
+    }
+
+    fn refuse(&self, asked: &Asked, why: &'static str) -> Error {
+        let call = format!("{} {}", asked.method, asked.path());
+        self.0.unforeseen.lock().unwrap_or_else(PoisonError::into_inner).push(call.clone());
+        Error::new(ErrorKind::Protocol, why).with_context("request", call)
+    }
+}
+
+#[async_trait]
+impl Transport for Replayer {
+    async fn send(&self, request: Request) -> Result<Response> {
+        let mut whole = Vec::new();
+        let mut body = request.body().open();
+        while let Some(bytes) = body.next().await {
+            whole.extend_from_slice(&bytes.map_err(|cause| {
+                Error::new(ErrorKind::InvalidInput, "the body of the request cannot be read").with_source(cause)
+            })?);
+        }
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let form = kind.is_some_and(|kind| kind.contains("form"));
+        let asked = {
+            let mut scrubber = self.0.scrubber.lock().unwrap_or_else(PoisonError::into_inner);
+            scrubber.learn(request.headers());
+            scrubber.request(request.method().as_str(), request.url(), form, &whole)
+        };
+        let exchange = self.take(&asked)?;
+        let age = TimeDelta::milliseconds(Utc::now().timestamp_millis() - exchange.at_ms);
+        match exchange.outcome {
+            Outcome::Failure(Road::NoAnswer) => std::future::pending().await,
+            Outcome::Failure(road) => Err(road.error()),
+            Outcome::Answer { status, headers, mut body, cut } => {
+                if let Content::Json(json) = &mut body {
+                    prolong(json, age);
+                }
+                let mut sent = HeaderMap::new();
+                for (name, value) in headers {
+                    if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+                        sent.insert(name, value);
+                    }
+                }
+                let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                let end = cut.then(|| Err(Road::Lost.error().with_context("wait", "body")));
+                let body = stream::iter([Ok(body.bytes()?)]).chain(stream::iter(end));
+                Ok(Response::new(status, sent, body.boxed()))
+            }
+        }
+    }
+}
+
+fn without(json: &mut Value, names: &[String]) {
+    match json {
+        Value::Object(fields) => {
+            fields.retain(|name, _| !names.contains(name));
+            fields.values_mut().for_each(|value| without(value, names));
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| without(value, names)),
+        _ => {}
+    }
+}
+
+/// What was good for a quarter of an hour then is good for a quarter of an hour now.
+fn prolong(json: &mut Value, age: TimeDelta) {
+    match json {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value {
+                    Value::String(text) if EXPIRY.contains(&name.as_str()) => {
+                        if let Ok(until) = DateTime::parse_from_rfc3339(text) {
+                            *text = (until + age).to_utc().to_rfc3339_opts(SecondsFormat::Millis, true);
+                        }
+                    }
+                    Value::Number(until) if EXPIRY_MILLIS.contains(&name.as_str()) => {
+                        if let Some(until) = until.as_i64() {
+                            *value = (until + age.num_milliseconds()).into();
+                        }
+                    }
+                    value => prolong(value, age),
+                }
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| prolong(value, age)),
+        _ => {}
+    }
+}
+
+impl fmt::Debug for Replayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let left = self.lock().iter().filter(|line| !line.played).count();
+        f.debug_struct("Replayer").field("strict", &self.0.strict).field("left", &left).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,177 @@
+//! Takes out of an exchange what is secret: tokens, keys, presigned links.
+//!
+//! A presigned link is replaced by an address that means nothing, the same one wherever the link stands, so that a replay
+//! can follow it.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use twinhouse_core::{
+    Secret,
+    http::{HeaderMap, Url},
+};
+use url::form_urlencoded;
+
+use super::cassette::{Asked, Content};
+
+const HIDDEN: &str = "***";
+/// The host of every link of a recording. `.invalid` is reserved: nobody can have it.
+const LINK_HOST: &str = "link.invalid";
+/// Shorter ones would be found in words that are no secret.
+const SHORTEST: usize = 8;
+
+/// Fields of JSON, of forms and of queries whose value is a secret.
+const SECRET_FIELDS: &[&str] = &[
+    "aad_token",
+    "access_key_id",
+    "access_token",
+    "api_key",
+    "assertion",
+    "client_assertion",
+    "client_secret",
+    "id_token",
+    "oauth_token",
+    "password",
+    "private_key",
+    "refresh_token",
+    "sas_token",
+    "secret",
+    "secret_access_key",
+    "session_token",
+    "subject_token",
+    "token",
+    "token_value",
+];
+
+/// Fields of JSON whose value is a presigned link, or an object or list of such.
+const LINK_FIELDS: &[&str] = &["external_link", "presigned_url", "upload_url", "upload_part_urls", "url"];
+
+/// What a query has that signs a link.
+const SIGNATURES: &[&str] = &["x-amz-signature", "x-goog-signature", "signature", "sig"];
+
+/// Headers that are kept: no other has a meaning for a replay, and any other may be secret.
+pub(super) const KEPT_HEADERS: &[&str] = &[
+    "accept-ranges",
+    "content-length",
+    "content-range",
+    "content-type",
+    "etag",
+    "last-modified",
+    "retry-after",
+    "x-request-id",
+];
+
+/// What is known to be secret, and the links that were seen.
+#[derive(Default)]
+pub(super) struct Scrubber {
+    secrets: Vec<Secret>,
+    links: BTreeMap<String, usize>,
+}
+
+impl Scrubber {
+    /// This text is a secret wherever it stands.
+    pub(super) fn hide(&mut self, secret: &str) {
+        if secret.len() >= SHORTEST && secret != HIDDEN && !self.secrets.iter().any(|known| known.expose() == secret) {
+            self.secrets.push(Secret::new(secret));
+        }
+    }
+
+    /// A credential is a secret in every text from now on.
+    pub(super) fn learn(&mut self, headers: &HeaderMap) {
+        for (_, value) in headers.iter().filter(|(_, value)| value.is_sensitive()) {
+            if let Ok(value) = value.to_str() {
+                self.hide(value.rsplit(' ').next().unwrap_or(value));
+            }
+        }
+    }
+
+    /// A request.
+    pub(super) fn request(&mut self, method: &str, url: &Url, form: bool, body: &[u8]) -> Asked {
+        let body = match (form, std::str::from_utf8(body)) {
+            (true, Ok(text)) => Content::Text(self.form(text)),
+            _ => self.content(Content::of(body)),
+        };
+        Asked { method: method.to_owned(), target: self.target(url), body }
+    }
+
+    fn target(&self, url: &Url) -> String {
+        if url.host_str() == Some(LINK_HOST) {
+            return format!("link:{}", url.path().trim_start_matches('/'));
+        }
+        if let Some(number) = self.links.get(url.as_str()) {
+            return format!("link:{number}");
+        }
+        match url.query() {
+            None => self.text(url.path()),
+            Some(query) => format!("{}?{}", self.text(url.path()), self.form(query)),
+        }
+    }
+
+    fn form(&self, text: &str) -> String {
+        let pairs = form_urlencoded::parse(text.as_bytes()).map(|(name, value)| {
+            let value = if is_one_of(SECRET_FIELDS, &name) { HIDDEN.to_owned() } else { self.text(&value) };
+            (name, value)
+        });
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+    }
+
+    /// The body of an answer, or of a request that is no form.
+    pub(super) fn content(&mut self, content: Content) -> Content {
+        match content {
+            Content::Json(mut json) => {
+                self.json(&mut json, false);
+                Content::Json(json)
+            }
+            Content::Text(text) => Content::Text(self.text(&text)),
+            other => other,
+        }
+    }
+
+    fn json(&mut self, value: &mut Value, is_link: bool) {
+        match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    match value {
+                        Value::String(text) if is_one_of(SECRET_FIELDS, name) => {
+                            self.hide(text);
+                            HIDDEN.clone_into(text);
+                        }
+                        // Headers that go with a presigned link may hold its key.
+                        Value::Object(headers) if name == "http_headers" => {
+                            headers.values_mut().for_each(|value| *value = HIDDEN.into());
+                        }
+                        Value::Array(headers) if is_link && name == "headers" => {
+                            headers.iter_mut().for_each(|header| header["value"] = HIDDEN.into());
+                        }
+                        value => self.json(value, is_link || is_one_of(LINK_FIELDS, name)),
+                    }
+                }
+            }
+            Value::Array(values) => values.iter_mut().for_each(|value| self.json(value, is_link)),
+            Value::String(text) => *text = self.link(text, is_link).unwrap_or_else(|| self.text(text)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    /// The harmless address in place of a presigned link.
+    fn link(&mut self, text: &str, is_link: bool) -> Option<String> {
+        let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+        url.query()?;
+        if url.host_str() == Some(LINK_HOST)
+            || !(is_link || url.query_pairs().any(|(name, _)| is_one_of(SIGNATURES, &name)))
+        {
+            return None;
+        }
+        let next = self.links.len() + 1;
+        let number = *self.links.entry(url.into()).or_insert(next);
+        Some(format!("https://{LINK_HOST}/{number}"))
+    }
+
+    pub(super) fn text(&self, text: &str) -> String {
+        self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.expose(), HIDDEN))
+    }
+}
+
+fn is_one_of(names: &[&str], name: &str) -> bool {
+    names.iter().any(|known| known.eq_ignore_ascii_case(name))
+}

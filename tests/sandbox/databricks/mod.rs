@@ -1,0 +1,9 @@
+//! The families of the Databricks workspace beside the contract: our clients against the sandbox.
+
+mod dbfs;
+mod files;
+mod login;
+mod replay;
+mod sql;
+mod unity;
+mod warehouses;
