@@ -3,6 +3,7 @@
 mod arrows;
 mod bad_input;
 mod conformance;
+mod counterpart;
 mod databricks;
 mod delta;
 mod faults;
@@ -11,3 +12,4 @@ mod live;
 mod proof;
 mod redshift;
 mod secrets;
+mod status;

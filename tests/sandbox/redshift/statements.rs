@@ -126,7 +126,8 @@ async fn look_around(warehouse: &RedshiftWarehouse) {
     metadata.columns(&table("loaded")).await.expect("columns");
     metadata.keys(&table("loaded")).await.expect("keys");
     drain(metadata.datashares()).await;
-    let _ = metadata.create_late_binding_view(&table("late"), &Expression::new("select 1 as one"), true).await;
+    let _ =
+        metadata.create_late_binding_view(&table("late"), &Expression::new("select id from public.loaded"), true).await;
     drain(spectrum.schemas()).await;
     drain(spectrum.columns(&table("loaded"))).await;
     drain(spectrum.partitions(&table("loaded"))).await;

@@ -224,6 +224,7 @@ impl Front {
             warehouse_id: config.warehouse_id.clone(),
             access: access.clone(),
             url: url.clone(),
+            dbfs: config.folder.join("dbfs"),
             python,
         };
         let jobs = Jobs::open(&config.folder, runners, server.handle().clone())

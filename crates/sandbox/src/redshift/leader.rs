@@ -28,6 +28,14 @@ const COLUMNS: &[(&str, &str)] = &[
     ("ind", "pg_index"),
     ("con", "pg_constraint"),
     ("dat", "pg_database"),
+    ("schemaname", "pg_"),
+    ("tablename", "pg_"),
+    ("viewname", "pg_"),
+    ("usename", "pg_"),
+    ("pid", "pg_"),
+    ("query", "pg_stat"),
+    ("column", "pg_table_def"),
+    ("type", "pg_table_def"),
     ("table_catalog", "svv_columns"),
     ("table_schema", "svv_columns"),
     ("table_name", "svv_columns"),
@@ -106,11 +114,12 @@ const ENDS_FROM: &[&str] = &[
 /// Functions with a FROM of their own inside.
 const HAVE_FROM: &[&str] = &["extract", "substring", "trim", "overlay", "position"];
 
-/// True for a statement that reads the catalog, and so runs on the leader node alone.
+/// True for a statement that reads the catalog, and so runs on the leader node alone. That it calls one of its functions
+/// does not count.
 pub(super) fn reads_catalog(s: &Lexed<'_>) -> bool {
     (0..s.len()).any(|i| {
-        let name = s.raw(i).get(..4).unwrap_or_default();
-        s.is_name(i) && (name.eq_ignore_ascii_case("svv_") || (name.to_ascii_lowercase().starts_with("pg_")))
+        let begin = s.raw(i).trim_start_matches('"').to_ascii_lowercase();
+        s.is_name(i) && !s.is_sign(i + 1, '(') && (begin.starts_with("svv_") || begin.starts_with("pg_"))
     })
 }
 
@@ -347,6 +356,10 @@ mod tests {
                 "select f(a, b) as x from pg_type union select 1 as x from svv_t where (1) in (select x from t) order by x",
             ),
             ("select a as b from t where b = 1", "select a as b from t where b = 1"),
+            (
+                "select sum(b) as b from t where b = 1 and p = pg_backend_pid()",
+                "select sum(b) as b from t where b = 1 and p = pg_backend_pid()",
+            ),
             (
                 "select f(a) as x, x + 1 as y, case 4when y then 1 end from svv_t where y > 1",
                 "select f(a) as x, (f(a)) + 1 as y, case 4 when ((f(a)) + 1) then 1 end from svv_t where ((f(a)) + 1) > 1",

@@ -16,6 +16,7 @@ use super::{
     statement::Verb,
     wire::{Body, complete, put, put_cstr},
 };
+use crate::faults::FaultKind;
 
 /// A text that the engine got in place of the client's.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +35,8 @@ pub(super) struct Prepared {
     /// A RowDescription was asked for, or has come.
     pub(super) described: std::sync::atomic::AtomicBool,
     pub(super) shape: OnceLock<Shape>,
+    /// A scheduled fault that strikes when it is executed.
+    pub(super) struck: Mutex<Option<FaultKind>>,
 }
 
 /// A statement with its parameters and result formats.

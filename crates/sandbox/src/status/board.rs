@@ -66,8 +66,8 @@ impl State {
     pub(crate) fn of(word: &str) -> Self {
         match word.to_ascii_lowercase().as_str() {
             "succeeded" | "success" => Self::Good,
-            "failed" | "failure" | "timedout" | "internal_error" => Self::Bad,
-            "canceled" | "closed" | "skipped" => Self::Over,
+            "canceled" | "closed" | "skipped" | "excluded" | "disabled" => Self::Over,
+            bad if ["fail", "timedout", "error", "reached"].iter().any(|sign| bad.contains(sign)) => Self::Bad,
             _ => Self::Busy,
         }
     }

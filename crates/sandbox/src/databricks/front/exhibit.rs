@@ -8,7 +8,10 @@ use std::{
 use async_trait::async_trait;
 
 use super::app::App;
-use crate::status::{Exhibit, Run, Runs, Shown, State};
+use crate::{
+    databricks::jobs::Outcome,
+    status::{Exhibit, Run, Runs, Shown, State},
+};
 
 #[derive(Debug)]
 pub(super) struct Window(pub(super) Arc<App>);
@@ -46,8 +49,8 @@ impl Runs for Window {
         let time = |ms| UNIX_EPOCH + Duration::from_millis(ms);
         self.0.jobs.store().scan(|run| {
             let word = match run.phase.ending() {
-                Some(ending) => ending.outcome.name(),
-                None => run.phase.life_cycle(true),
+                Some(ending) if ending.outcome != Outcome::MaximumReached => ending.outcome.name(),
+                _ => run.phase.life_cycle(true),
             };
             Some(Run {
                 id: run.id.to_string(),

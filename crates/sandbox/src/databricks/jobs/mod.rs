@@ -27,6 +27,7 @@ pub(crate) use self::{
     run::Run,
     runners::{Python, Runners, compile},
     scheduler::{Begin, Scheduler},
+    state::Outcome,
     store::{Job, Store},
 };
 use super::workspace::Workspace;

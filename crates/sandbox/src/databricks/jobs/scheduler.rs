@@ -20,6 +20,7 @@ use super::{
     store::{Admission, Entered, Store, finish, now_ms},
     work::Work,
 };
+use crate::faults::{FaultKind, struck};
 
 /// How long a run that is stopped is told to be terminating: clients must keep polling.
 const SETTLE: Duration = Duration::from_millis(200);
@@ -112,7 +113,7 @@ impl Scheduler {
         };
         match store.enter(run)? {
             Entered::New => {
-                self.drive(id);
+                self.drive(id, struck() == Some(FaultKind::JobStuck));
                 Ok(Some(id))
             }
             Entered::Existing(id) => Ok(Some(id)),
@@ -158,7 +159,7 @@ impl Scheduler {
                 phase: Phase::Pending,
             });
         })?;
-        self.drive(id);
+        self.drive(id, false);
         Some(repair)
     }
 
@@ -181,19 +182,20 @@ impl Scheduler {
         }
     }
 
-    fn drive(&self, id: u64) {
+    fn drive(&self, id: u64, stuck: bool) {
         let cancel = CancellationToken::new();
         // Whoever is entered here is found by `cancel`, so the lock is held until it is.
         let mut driven = self.driven();
         let (scheduler, token) = (self.clone(), cancel.clone());
         let task = self.0.runtime.spawn(async move {
-            scheduler.live(id, &token).await;
+            scheduler.live(id, &token, stuck).await;
             scheduler.driven().remove(&id);
         });
         driven.insert(id, Driven { cancel, task });
     }
 
-    async fn live(&self, id: u64, cancel: &CancellationToken) {
+    /// A run that is `stuck` gets no work done until somebody stops it, or its time is over.
+    async fn live(&self, id: u64, cancel: &CancellationToken, stuck: bool) {
         let store = &self.0.store;
         let Some(settings) = store.look(id, |run| (run.kind == "JOB_RUN").then(|| run.settings.clone())) else {
             return;
@@ -227,7 +229,7 @@ impl Scheduler {
             biased;
             () = cancel.cancelled() => self.end_stopped(id, &canceled(), Outcome::Canceled).await,
             () = after(seconds) => self.end_stopped(id, &timed_out(), Outcome::TimedOut).await,
-            ending = self.work_through(id) => {
+            ending = self.work_through(id), if !stuck => {
                 store.change(id, |run| finish(run, &ending, Outcome::Canceled));
             }
         }

@@ -3,7 +3,7 @@
 use std::{
     io,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -16,6 +16,7 @@ use super::{
         wire::{Body, Message, put, put_cstr},
     },
     Session, not_utf8,
+    strike::strikes_the_work,
 };
 use crate::faults::Call;
 
@@ -36,7 +37,11 @@ impl Session {
         for statement in &analysis.statements {
             self.apply(statement.change.as_ref());
         }
-        let refusal = match self.shared.faults.next(&Call::statement(&text)) {
+        let (now, struck) = match self.shared.faults.next(&Call::statement(&text)) {
+            Some(kind) if strikes_the_work(kind) => (None, Some(kind)),
+            now => (now, None),
+        };
+        let refusal = match now {
             Some(kind) => self.fault_in_extended(kind).await?,
             None => refused.or_else(|| self.refusal_in_extended(&analysis)),
         };
@@ -61,6 +66,7 @@ impl Session {
             reads_record: analysis.reads_record,
             described: AtomicBool::default(),
             shape: OnceLock::default(),
+            struck: Mutex::new(struck),
         });
         state.statements.insert(name, Arc::clone(&prepared));
         state.queue.push_back(Expected::new(Request::Parse { prepared }));
@@ -172,7 +178,11 @@ impl Session {
         if prepared.verb == Verb::Truncate && self.status() == b'T' {
             self.commit_in_extended();
         }
-        Ok(())
+        let struck = prepared.struck.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match struck {
+            Some(kind) => self.fault_in_execution(kind).await,
+            None => Ok(()),
+        }
     }
 
     /// TRUNCATE commits, in the middle of a batch too.
@@ -190,6 +200,7 @@ impl Session {
                 reads_record: false,
                 described: AtomicBool::default(),
                 shape: OnceLock::default(),
+                struck: Mutex::default(),
             });
             requests.push(Request::Parse { prepared });
         }

@@ -3,7 +3,12 @@
 use std::io;
 
 use super::{
-    super::{report::Report, statement::Verb},
+    super::{
+        relay::{Expected, Request},
+        report::Report,
+        statement::Verb,
+        wire::put,
+    },
     Session,
 };
 use crate::faults::{FaultKind, When};
@@ -67,18 +72,35 @@ impl Session {
         match kind {
             FaultKind::SerializationConflict => return Ok(Some(self.conflict())),
             FaultKind::DiskFull => return Ok(Some(disk_full())),
-            FaultKind::DropIdle => self.switch.drop_idle(),
+            FaultKind::Reset { when: When::Before } => self.reset().await?,
+            // The schedule refuses the others for this front, or they strike the work.
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    /// A prepared statement is on its way to the engine, and a fault strikes it there.
+    pub(super) async fn fault_in_execution(&mut self, kind: FaultKind) -> io::Result<()> {
+        match kind {
             FaultKind::KillBackend => {
                 self.flush().await?;
                 self.shared.terminate(self.asker.pid).await;
                 std::future::pending().await
             }
-            FaultKind::Reset { when: When::Before } => self.reset().await?,
-            FaultKind::Reset { when: When::After } => self.switch.reset(),
-            // The schedule refuses the others for this front.
-            _ => {}
+            FaultKind::Reset { .. } => {
+                self.switch.reset();
+                // Only with this is it done for good, where no transaction is open.
+                put(&mut self.pending, b'S', |_| {});
+                self.expect(Expected::new(Request::Sync));
+                self.flush().await?;
+                self.link.wait_idle().await;
+                Err(io::ErrorKind::ConnectionReset.into())
+            }
+            _ => {
+                self.switch.drop_idle();
+                Ok(())
+            }
         }
-        Ok(None)
     }
 
     pub(super) fn conflict(&self) -> Report {
@@ -87,6 +109,11 @@ impl Session {
             self.asker.pid
         ))
     }
+}
+
+/// Whether a statement of the extended protocol meets this when it is executed, and not when it is prepared.
+pub(super) fn strikes_the_work(kind: FaultKind) -> bool {
+    matches!(kind, FaultKind::KillBackend | FaultKind::DropIdle | FaultKind::Reset { when: When::After })
 }
 
 fn disk_full() -> Report {

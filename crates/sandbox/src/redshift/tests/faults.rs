@@ -67,6 +67,24 @@ async fn a_reset_before_does_nothing_and_one_after_has_done_everything() {
 }
 
 #[tokio::test]
+async fn a_prepared_statement_is_struck_where_the_work_is_done() {
+    let cluster = Cluster::start().await;
+    let other = cluster.connect().await;
+    run(&other, "create table t (a int)").await;
+    for (kind, rows) in
+        [(FaultKind::KillBackend, "0"), (FaultKind::Reset { when: When::After }, "1"), (FaultKind::DropIdle, "2")]
+    {
+        let client = cluster.connect().await;
+        cluster.faults.schedule(FaultRule::redshift(kind).with_sql("insert")).expect("scheduled");
+        let insert = client.prepare("insert into t values ($1)").await.expect("prepared");
+        let done = client.execute(&insert, &[&1_i32]).await;
+        assert_eq!(done.is_ok(), kind == FaultKind::DropIdle, "{kind:?}: {done:?}");
+        assert_eq!(value(&other, "select count(*) from t").await, rows, "{kind:?}");
+        assert!(client.batch_execute("select 1").await.is_err(), "{kind:?}: the connection lives");
+    }
+}
+
+#[tokio::test]
 async fn an_idle_connection_dies_without_a_word() {
     let cluster = Cluster::start().await;
     let client = cluster.connect().await;

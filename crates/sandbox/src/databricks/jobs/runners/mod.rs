@@ -7,6 +7,8 @@ mod python;
 mod sql;
 pub(crate) mod tail;
 
+use std::path::PathBuf;
+
 use async_trait::async_trait;
 
 pub(crate) use self::{notebook::compile, python::Python};
@@ -31,6 +33,8 @@ pub(crate) struct Runners {
     pub(crate) warehouse_id: String,
     pub(crate) access: Access,
     pub(crate) url: String,
+    /// The root of the Databricks file system.
+    pub(crate) dbfs: PathBuf,
     pub(crate) python: Python,
 }
 

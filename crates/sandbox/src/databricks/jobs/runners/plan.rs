@@ -63,7 +63,7 @@ impl Runners {
         }
     }
 
-    /// Finds a file of the workspace or of a volume.
+    /// Finds a file of the workspace, of a volume or of the Databricks file system.
     fn locate(&self, path: &str) -> Result<Located, Refusal> {
         let missing = || Refusal::missing(format!("Cannot read the python file {path}. Please check that it exists."));
         let plain = path.strip_prefix("dbfs:").unwrap_or(path);
@@ -72,10 +72,12 @@ impl Runners {
             let local = self.runner.engine.local(&volume).map_err(|error| Refusal::missing(error.text()))?;
             return if local.is_file() { Ok(Located { local, name: volume.text() }) } else { Err(missing()) };
         }
-        if plain != path || plain.starts_with("/dbfs/") {
-            return Err(Refusal::missing(format!(
-                "The sandbox runs files of the workspace and of volumes, not {path}."
-            )));
+        if plain != path {
+            // As safe as a path of the workspace is.
+            let found = WorkspacePath::parse(plain).map_err(Refusal::new)?;
+            let mut local = self.dbfs.clone();
+            local.extend(found.parts());
+            return if local.is_file() { Ok(Located { local, name: path.to_owned() }) } else { Err(missing()) };
         }
         let found = WorkspacePath::parse(plain).map_err(Refusal::new)?;
         let object = self.workspace.object(&found).map_err(|error| Refusal::missing(told(error)))?;

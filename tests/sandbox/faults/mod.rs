@@ -1,5 +1,8 @@
 //! Whatever goes wrong on the way: the exact result or a typed error, and nothing doubled.
 
+mod matrix;
+mod schedule;
+
 use std::{sync::Arc, time::Duration};
 
 use arrow::{
@@ -9,8 +12,8 @@ use arrow::{
 use futures::TryStreamExt as _;
 use twinhouse_core::{Effect, Error, ErrorKind, Result};
 use twinhouse_redshift::RedshiftWarehouse;
-use twinhouse_sandbox::{FaultKind, FaultRule, Front, ScheduledFault, When};
-use twinhouse_testkit::conformance::{Cell, Fixture as _, Scratch, cells};
+use twinhouse_sandbox::{FaultKind, FaultRule, FaultSchedule, Front, Sandbox, ScheduledFault, When};
+use twinhouse_testkit::conformance::{Cell, Fixture as _, cells};
 use twinhouse_warehouse_api::{
     BatchStream, LoadRequest, LoadToken, StatementRequest, TableRef, TransactionOptions, Warehouse, WarehouseExt as _,
 };
@@ -33,22 +36,30 @@ pub(crate) struct Ground {
     pub(crate) table: TableRef,
     /// The table's quoted name.
     pub(crate) name: String,
+    /// Looks at the table by connections of its own: one that a fault has doomed is not among them.
+    observer: Arc<dyn Warehouse>,
     front: Front,
     breakable: Breakable,
+}
+
+async fn connect(sandbox: &Sandbox, front: Front) -> Arc<dyn Warehouse> {
+    match front {
+        Front::Databricks => Arc::new(databricks_of(sandbox).await.expect("a workspace")),
+        _ => Arc::new(redshift_of(sandbox).await.expect("a cluster")),
+    }
 }
 
 impl Ground {
     pub(crate) async fn new(front: Front) -> Self {
         let breakable = Breakable::take().await;
-        let (warehouse, scratch): (Arc<dyn Warehouse>, Scratch) = match front {
-            Front::Databricks => {
-                (Arc::new(databricks_of(breakable.sandbox).await.expect("a workspace")), OnDatabricks::LINKS.scratch())
-            }
-            _ => (Arc::new(redshift_of(breakable.sandbox).await.expect("a cluster")), OnRedshift::default().scratch()),
+        let (warehouse, observer) = (connect(breakable.sandbox, front).await, connect(breakable.sandbox, front).await);
+        let scratch = match front {
+            Front::Databricks => OnDatabricks::LINKS.scratch(),
+            _ => OnRedshift::default().scratch(),
         };
         let table = scratch.table("faults");
         let name = warehouse.info().dialect.table(&table).expect("a plain name");
-        let ground = Self { warehouse, table, name, front, breakable };
+        let ground = Self { warehouse, table, name, observer, front, breakable };
         let bigint = ground.warehouse.info().dialect.type_name(&DataType::Int64).expect("a common type");
         ground.write(&format!("create table {} (id {bigint} not null)", ground.name)).await.expect("a table");
         ground
@@ -62,6 +73,11 @@ impl Ground {
         self.breakable.faults().schedule(rule).expect("a fault that this front can have")
     }
 
+    /// Every rule of a schedule.
+    fn load_schedule(&self, schedule: &FaultSchedule) -> Vec<ScheduledFault> {
+        self.breakable.faults().load(schedule).expect("faults that their fronts can have")
+    }
+
     /// A fault at the statement whose text contains `sql`.
     fn at(&self, kind: FaultKind, sql: &str) -> ScheduledFault {
         self.schedule(FaultRule::new(self.front, kind).with_sql(sql))
@@ -69,7 +85,7 @@ impl Ground {
 
     pub(crate) async fn ids(&self) -> Vec<i64> {
         let sql = format!("select id from {} order by id", self.name);
-        let batches = self.warehouse.query(sql).await.expect("a query").collect_batches().await.expect("rows");
+        let batches = self.observer.query(sql).await.expect("a query").collect_batches().await.expect("rows");
         let ids = cells(&batches).concat();
         ids.into_iter().map(|cell| if let Cell::Int(id) = cell { id } else { panic!("{cell:?}") }).collect()
     }
@@ -132,10 +148,10 @@ async fn query_meets(front: Front, rule: FaultRule, rows: u64) {
     assert!(fault.fired() >= 1, "the fault never struck");
 }
 
-/// A submission that may have reached the server is not repeated, for it may have begun work that bills: the query
-/// gives what it gives without the fault, or a typed error, and then works.
-async fn submission_meets(kind: FaultKind) {
-    let ground = Ground::new(Front::Databricks).await;
+/// A submission that may have reached the server, and a result that has begun, are not asked for again, for that may
+/// begin work that bills: the query gives what it gives without the fault, or a typed error, and then works.
+async fn submission_meets(front: Front, kind: FaultKind) {
+    let ground = Ground::new(front).await;
     let fault = ground.at(kind, "meets_fault");
     let read = async || {
         let sql = "select cast(1 as bigint) as n /* meets_fault */";
@@ -208,9 +224,9 @@ mod databricks {
         an_insert_whose_connection_dies: insert_meets(HERE, FaultKind::DropIdle);
 
         a_query_that_is_throttled: query_meets(HERE, FaultRule::databricks(FaultKind::Throttled { retry_after: None }).with_sql("meets_fault"), 100);
-        a_query_that_failed_after: submission_meets(FaultKind::Unavailable { when: When::After, retry_after: None });
-        a_query_reset: submission_meets(FaultKind::Reset { when: When::After });
-        a_query_whose_answer_breaks_off: submission_meets(FaultKind::Truncated);
+        a_query_that_failed_after: submission_meets(HERE, FaultKind::Unavailable { when: When::After, retry_after: None });
+        a_query_reset: submission_meets(HERE, FaultKind::Reset { when: When::After });
+        a_query_whose_answer_breaks_off: submission_meets(HERE, FaultKind::Truncated);
         a_result_whose_link_ran_out: query_meets(HERE, FaultRule::links(FaultKind::ExpiredLink), 200_000);
         a_result_whose_links_all_ran_out: query_meets(HERE, FaultRule::links(FaultKind::ExpiredLink).times(3), 200_000);
         a_result_that_breaks_off: query_meets(HERE, FaultRule::links(FaultKind::Truncated), 200_000);
@@ -269,7 +285,7 @@ mod redshift {
         an_insert_in_conflict: insert_meets(HERE, FaultKind::SerializationConflict);
         an_insert_whose_connection_dies: insert_meets(HERE, FaultKind::DropIdle);
 
-        a_query_whose_backend_is_killed: query_meets(HERE, statement(FaultKind::KillBackend), 100);
+        a_query_whose_backend_is_killed: submission_meets(HERE, FaultKind::KillBackend);
         a_query_reset: query_meets(HERE, statement(FaultKind::Reset { when: When::Before }), 100);
         a_query_whose_connection_dies: query_meets(HERE, statement(FaultKind::DropIdle), 100);
 
