@@ -156,8 +156,15 @@ async fn unknown_warehouses_and_changes_are_refused_by_name() {
     ] {
         assert_eq!(server.refusal(request).await, (404, json!("RESOURCE_DOES_NOT_EXIST")));
     }
-    let create = server.request(Method::POST, "/api/2.0/sql/warehouses").json(&json!({ "name": "x" }));
-    assert_eq!(server.refusal(create).await, (501, json!("NOT_IMPLEMENTED")));
+    let create = |body: Value| server.request(Method::POST, "/api/2.0/sql/warehouses").json(&body);
+    for wrong in [json!({}), json!({ "name": "x", "cluster_size": "Huge" }), json!({ "name": "Sandbox warehouse" })] {
+        assert_eq!(server.refusal(create(wrong)).await, (400, json!("INVALID_PARAMETER_VALUE")));
+    }
+    let made = server.answer(create(json!({ "name": "x" }))).await.1["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/2.0/sql/warehouses/{made}");
+    assert_eq!(server.json(&path).await["state"], "STARTING");
+    assert_eq!(server.answer(server.request(Method::DELETE, &path)).await.0, 200);
+    assert_eq!(server.refusal(server.get(&path)).await.0, 404);
     let odd = server.get("/api/2.0/sql/warehouses?page_token=x");
     assert_eq!(server.refusal(odd).await, (400, json!("INVALID_PARAMETER_VALUE")));
 }
