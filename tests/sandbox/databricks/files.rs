@@ -263,7 +263,7 @@ async fn whatever_goes_wrong_the_file_is_exact_or_not_there() {
         struck += 1;
     }
     // A download, by its link.
-    for kind in kinds.into_iter().chain([FaultKind::Truncated, FaultKind::ExpiredLink]) {
+    for kind in kinds.into_iter().chain([FaultKind::Truncated, FaultKind::WrongLength, FaultKind::ExpiredLink]) {
         let rule = FaultRule::databricks(kind).with_method("GET").with_path("/storage/files");
         let fault = breakable.faults().schedule(rule).unwrap();
         assert!(volume.content("single-0").await == content, "{kind:?}");
