@@ -2,8 +2,10 @@
 
 mod dbfs;
 mod files;
+mod jobs;
 mod login;
 mod replay;
 mod sql;
+mod streaming;
 mod unity;
 mod warehouses;
