@@ -9,3 +9,4 @@ mod sql;
 mod streaming;
 mod unity;
 mod warehouses;
+mod workspace;
