@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::databricks::api::me::Who;
 
 const ME: &str = "/api/2.0/preview/scim/v2/Me";
 
@@ -92,10 +93,10 @@ async fn what_oauth_refuses_it_refuses_by_the_standards_names() {
 fn an_issued_token_ends_with_its_lifetime_or_when_it_is_taken_back() {
     let access = |lifetime| Access::new(Secret::new(TOKEN), "principal", Secret::new("secret"), lifetime);
     let brief = access(Duration::ZERO);
-    let token = brief.issue();
+    let token = brief.issue(Who::User);
     assert!(!brief.allows(&token) && brief.allows(TOKEN));
     let lasting = access(LIFETIME);
-    let tokens = [lasting.issue(), lasting.issue()];
+    let tokens = [lasting.issue(Who::User), lasting.issue(Who::User)];
     assert!(tokens.iter().all(|token| lasting.allows(token)) && tokens[0] != tokens[1]);
     lasting.revoke_all();
     assert!(!tokens.iter().any(|token| lasting.allows(token)) && lasting.allows(TOKEN));
