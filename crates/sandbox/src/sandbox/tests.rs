@@ -217,6 +217,8 @@ async fn the_environment_has_every_variable_and_the_file_appears_when_all_runs()
         "DATABRICKS_HOST",
         "DATABRICKS_TOKEN",
         "DATABRICKS_WAREHOUSE_ID",
+        "DATABRICKS_CATALOG",
+        "DATABRICKS_SCHEMA",
         "TWINHOUSE_STAGING_VOLUME",
         "TWINHOUSE_REDSHIFT_URL",
         "PGHOST",
