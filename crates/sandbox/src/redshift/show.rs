@@ -2,24 +2,72 @@
 
 use super::lexer::{Kind, Lexed, quote_literal};
 
-/// What can be shown: its words, the words before the object it is in, the object's depth, the view that has the answer,
-/// the column that LIKE looks at, the order.
-const SHOWN: &[(&[&str], &[&str], usize, &str, &str, &str)] = &[
-    (&["databases"], &[], 0, "show_databases", "database_name", "database_name"),
-    (&["schemas"], &["from", "database"], 1, "show_schemas", "schema_name", "schema_name"),
-    (&["tables"], &["from", "schema"], 2, "show_tables", "table_name", "table_name"),
-    (&["columns"], &["from", "table"], 3, "show_columns", "column_name", "ordinal_position"),
-    (&["constraints", "primary", "keys"], &["from", "table"], 3, "show_primary_keys", "", "key_seq"),
-    (&["constraints", "foreign", "keys", "exported"], &["from", "table"], 3, "show_foreign_keys", "", EXPORTED),
-    (&["constraints", "foreign", "keys"], &["from", "table"], 3, "show_foreign_keys", "", IMPORTED),
+/// Something that can be shown.
+struct Shown {
+    words: &'static [&'static str],
+    /// The words before the object that it is in.
+    place: &'static [&'static str],
+    /// How many parts the object's name has at the most.
+    depth: usize,
+    /// The view that has the answer.
+    view: &'static str,
+    /// The column that LIKE looks at.
+    like: Option<&'static str>,
+    order: &'static str,
+    /// How the object's columns begin in the view.
+    side: &'static str,
+}
+
+const PLAIN: Shown = Shown { words: &[], place: &[], depth: 0, view: "", like: None, order: "", side: "" };
+const TABLE: Shown = Shown { place: &["from", "table"], depth: 3, ..PLAIN };
+
+const SHOWN: &[Shown] = &[
+    Shown {
+        words: &["databases"],
+        view: "show_databases",
+        like: Some("database_name"),
+        order: "database_name",
+        ..PLAIN
+    },
+    Shown {
+        words: &["schemas"],
+        place: &["from", "database"],
+        depth: 1,
+        view: "show_schemas",
+        like: Some("schema_name"),
+        order: "schema_name",
+        ..PLAIN
+    },
+    Shown {
+        words: &["tables"],
+        place: &["from", "schema"],
+        depth: 2,
+        view: "show_tables",
+        like: Some("table_name"),
+        order: "table_name",
+        ..PLAIN
+    },
+    Shown { words: &["columns"], view: "show_columns", like: Some("column_name"), order: "ordinal_position", ..TABLE },
+    Shown { words: &["constraints", "primary", "keys"], view: "show_primary_keys", order: "key_seq", ..TABLE },
+    Shown {
+        words: &["constraints", "foreign", "keys", "exported"],
+        view: "show_foreign_keys",
+        order: "fk_schema_name, fk_table_name, fk_name, key_seq",
+        side: "pk_",
+        ..TABLE
+    },
+    Shown {
+        words: &["constraints", "foreign", "keys"],
+        view: "show_foreign_keys",
+        order: "pk_schema_name, pk_table_name, fk_name, key_seq",
+        side: "fk_",
+        ..TABLE
+    },
 ];
-const EXPORTED: &str = "fk_schema_name, fk_table_name, fk_name, key_seq";
-const IMPORTED: &str = "pk_schema_name, pk_table_name, fk_name, key_seq";
 
 /// The query that answers; `None` for what is not such a statement.
 pub(super) fn query(s: &Lexed<'_>) -> Option<String> {
-    let fits = |words: &&[&str]| s.are(1, words);
-    let (words, place, depth, view, like, order) = SHOWN.iter().find(|(words, ..)| fits(words))?;
+    let Shown { words, place, depth, view, like, order, side } = SHOWN.iter().find(|shown| s.are(1, shown.words))?;
     let mut at = 1 + words.len();
     let mut conditions = vec!["true".to_owned()];
     if !place.is_empty() {
@@ -33,18 +81,16 @@ pub(super) fn query(s: &Lexed<'_>) -> Option<String> {
             return None;
         }
         // The database may be left out: then it is the one that is connected.
-        let side = match *order {
-            EXPORTED => "pk_",
-            IMPORTED => "fk_",
-            _ => "",
-        };
         let columns = &["database_name", "schema_name", "table_name"][..*depth];
         let named = columns[depth - parts.len()..].iter().zip(&parts);
         conditions.extend(named.map(|(column, name)| format!("{side}{column} = {}", quote_literal(name))));
         at = end;
     }
-    if s.is(at, "like") && s.kind(at + 1) == Some(Kind::Literal) && !like.is_empty() {
-        conditions.push(format!("{like} LIKE {}", quote_literal(&s.value(at + 1))));
+    if let Some(column) = like
+        && s.is(at, "like")
+        && s.kind(at + 1) == Some(Kind::Literal)
+    {
+        conditions.push(format!("{column} LIKE {}", quote_literal(&s.value(at + 1))));
         at += 2;
     }
     let conditions = conditions.join(" AND ");
