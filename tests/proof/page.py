@@ -20,6 +20,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PAGE = ROOT / "docs/sandbox.md"
+VARIABLES = ROOT / "crates/sandbox/src/environment.rs"
 BEGIN, END = "<!-- {}: made by tests/proof/page.py -->", "<!-- end of {} -->"
 
 
@@ -27,8 +28,12 @@ def collected():
     """The marks of all tests; no sandbox is needed to look at them."""
     with tempfile.TemporaryDirectory() as folder:
         found = Path(folder) / "found.json"
-        command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", HERE / "clients"]
-        environment = dict(os.environ, TWINHOUSE_PROOF_CLAIMS=str(found), PYTHONDONTWRITEBYTECODE="1")
+        command = [sys.executable, "-m", "pytest", "--collect-only", "-qq", "-p", "no:cacheprovider", HERE / "clients"]
+        # A module may read the sandbox's variables as soon as it is imported.
+        names = re.findall(r'^\s*\("([A-Z][A-Z0-9_]+)", ', VARIABLES.read_text(), re.MULTILINE)
+        placeholders = {name: "http://127.0.0.1:1" if name.endswith(("HOST", "URL")) else "1" for name in names}
+        environment = {**placeholders, "TWINHOUSE_PROOF_OLD_SDK": "1", **os.environ}
+        environment.update(TWINHOUSE_PROOF_CLAIMS=str(found), PYTHONDONTWRITEBYTECODE="1")
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode:
             sys.exit(f"the tests cannot be collected:\n{done.stdout}{done.stderr}")

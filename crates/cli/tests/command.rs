@@ -95,6 +95,135 @@ fn a_sandbox_serves_queries_of_other_processes_until_it_is_interrupted() {
     assert!(!file.exists(), "the variables outlived what they speak of");
 }
 
+/// Starts a sandbox over a data folder, seeded, and waits for its variables.
+fn seeded(folder: &Path, more: &[&str]) -> (Stopped, Vec<(String, String)>) {
+    let file = folder.join("sandbox.env");
+    let _ = std::fs::remove_file(&file);
+    let mut command = twinhouse();
+    command.args(["sandbox", "--seed", "tpch:0.001", "--data"]).arg(folder.join("data"));
+    command.arg("--env-file").arg(&file).args(more);
+    command.stdout(std::fs::File::create(folder.join("out")).unwrap());
+    command.stderr(std::fs::File::create(folder.join("err")).unwrap());
+    let mut sandbox = Stopped(command.spawn().unwrap());
+    let variables = variables_once_ready(&file, &mut sandbox.0);
+    (sandbox, variables)
+}
+
+/// The rows of a table in each warehouse.
+fn counted(table: &str, variables: &[(String, String)]) -> [String; 2] {
+    ["databricks://", "redshift://"].map(|url| {
+        let sql = format!("select count(*) as n from {table}");
+        let mut command = twinhouse();
+        command.args(["query", "--to", url, "--output", "csv", &sql]).envs(variables.iter().cloned());
+        assert_ran(&command.output().unwrap())
+    })
+}
+
+#[test]
+fn a_seed_is_loaded_once_survives_a_kill_and_goes_with_a_reset() {
+    let folder = tempfile::tempdir().unwrap();
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap_or_default();
+    // Killed half-way, as soon as the first table is there.
+    let mut killed = twinhouse();
+    killed.args(["sandbox", "--seed", "tpch:0.001", "--data"]).arg(folder.path().join("data"));
+    killed.stdout(std::fs::File::create(folder.path().join("out")).unwrap());
+    let mut killed = killed.spawn().unwrap();
+    let start = Instant::now();
+    while !read("out").contains("seed: nation") {
+        assert!(start.elapsed() < Duration::from_secs(60) && killed.try_wait().unwrap().is_none(), "{}", read("out"));
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+
+    let (mut sandbox, variables) = seeded(folder.path(), &[]);
+    for (table, rows) in [("region", 5), ("nation", 25), ("customer", 150), ("orders", 1500), ("lineitem", 6005)] {
+        assert_eq!(counted(table, &variables), [(); 2].map(|()| format!("n\n{rows}\n")), "{table}");
+    }
+    let query = |sql: &str| {
+        let mut command = twinhouse();
+        command.args(["query", "--to", "redshift://", "--output", "csv", sql]).envs(variables.iter().cloned());
+        assert_ran(&command.output().unwrap())
+    };
+    let types = "select data_type as t from svv_columns where table_name = 'orders' and column_name = 'o_totalprice'";
+    assert_eq!(query(types), "t\nnumeric\n");
+    signal(&sandbox.0, "-TERM");
+    assert!(sandbox.0.wait().unwrap().success());
+
+    let (mut sandbox, variables) = seeded(folder.path(), &[]);
+    assert!(!read("out").contains("seed:"), "loaded again: {}", read("out"));
+    assert_eq!(counted("orders", &variables)[0], "n\n1500\n");
+    signal(&sandbox.0, "-HUP");
+    assert!(sandbox.0.wait().unwrap().success());
+
+    let refused = |arguments: &[&str], said: &str| {
+        let mut command = twinhouse();
+        command.args(["sandbox", "--data"]).arg(folder.path().join("data")).args(arguments);
+        let output = command.output().unwrap();
+        assert!(!output.status.success());
+        assert!(text(&output.stderr).contains(said), "{}", text(&output.stderr));
+    };
+    refused(&["--seed", "tpch:0.002"], "--reset");
+    let (mut sandbox, _) = seeded(folder.path(), &["--reset"]);
+    assert!(read("out").contains("seed: orders"));
+    refused(&["--reset"], "another sandbox");
+    interrupt(&sandbox.0);
+    assert!(sandbox.0.wait().unwrap().success());
+}
+
+#[test]
+fn a_log_shows_requests_and_faults_and_no_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let (schedule, file) = (folder.path().join("schedule.toml"), folder.path().join("sandbox.env"));
+    let rule = "[[fault]]\nfront = \"databricks\"\nkind = \"throttled\"\nsql = \"select 7\"\n";
+    std::fs::write(&schedule, rule.replace("throttled", "tired")).unwrap();
+    let start = |more: &[&str]| {
+        let mut command = twinhouse();
+        command.arg("sandbox").arg("--fault").arg(&schedule).args(more);
+        command
+    };
+    let output = start(&[]).output().unwrap();
+    let complaint = text(&output.stderr);
+    assert!(!output.status.success() && complaint.trim_end().lines().count() == 1, "{complaint}");
+    for word in ["schedule.toml", "line", "3", "`tired`", "`throttled`"] {
+        assert!(complaint.contains(word), "{complaint}");
+    }
+
+    std::fs::write(&schedule, rule).unwrap();
+    let mut command = start(&["--log", "--env-file"]);
+    command.arg(&file).stdout(std::fs::File::create(folder.path().join("out")).unwrap());
+    command.stderr(std::fs::File::create(folder.path().join("err")).unwrap());
+    let mut sandbox = Stopped(command.spawn().unwrap());
+    let variables = variables_once_ready(&file, &mut sandbox.0);
+    for (url, sql) in [
+        ("databricks://", "select 7 as n /* password 'Hunter2222' */"),
+        ("redshift://", "select 7 as n /* password 'Hunter2222' */"),
+    ] {
+        let mut command = twinhouse();
+        command.args(["query", "--to", url, sql]).envs(variables.iter().cloned());
+        assert_ran(&command.output().unwrap());
+    }
+    interrupt(&sandbox.0);
+    assert!(sandbox.0.wait().unwrap().success());
+    let log = std::fs::read_to_string(folder.path().join("err")).unwrap();
+    for line in [
+        "databricks 429 POST /api/2.0/sql/statements",
+        "(fault: throttled)",
+        "databricks 200 POST /api/2.0/sql/statements",
+        "databricks SQL select 7 as n /* password '***' */",
+        "redshift SQL select 7 as n",
+    ] {
+        assert!(log.contains(line), "{line} is missing in\n{log}");
+    }
+    let secret = |name: &str| &variables.iter().find(|(known, _)| known == name).unwrap().1;
+    for name in ["DATABRICKS_TOKEN", "PGPASSWORD", "AWS_SECRET_ACCESS_KEY"] {
+        assert!(!log.contains(secret(name).as_str()), "{name} is in the log");
+        // The banner is where they are shown.
+        assert!(std::fs::read_to_string(folder.path().join("out")).unwrap().contains(secret(name).as_str()), "{name}");
+    }
+    assert!(!log.contains("Hunter2222"), "{log}");
+}
+
 /// Stops the sandbox also when the test fails.
 struct Stopped(Child);
 
@@ -108,7 +237,11 @@ impl Drop for Stopped {
 }
 
 fn interrupt(child: &Child) {
-    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    signal(child, "-INT");
+}
+
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
 }
 

@@ -12,6 +12,10 @@ use twinhouse_core::{Error, ErrorKind, Result, Secret};
 
 use crate::access::{AwsAccess, DatabricksAccess, RedshiftAccess, S3Store};
 
+/// Where names without a catalog and a schema belong on the workspace.
+const CATALOG: &str = "main";
+const SCHEMA: &str = "default";
+
 /// Every variable that a client may want. Some of the values are secrets, so all of them are kept like one.
 pub(crate) fn variables(
     databricks: &DatabricksAccess,
@@ -29,6 +33,8 @@ pub(crate) fn variables(
         ("TWINHOUSE_DATABRICKS_CLIENT_ID", plain(&databricks.client_id)),
         ("TWINHOUSE_DATABRICKS_CLIENT_SECRET", databricks.client_secret.clone()),
         ("TWINHOUSE_DATABRICKS_HTTPS_URL", plain(&databricks.https_url)),
+        ("DATABRICKS_CATALOG", plain(CATALOG)),
+        ("DATABRICKS_SCHEMA", plain(SCHEMA)),
         ("TWINHOUSE_STAGING_VOLUME", plain(&databricks.staging)),
         ("TWINHOUSE_REDSHIFT_URL", redshift.url.clone()),
         ("PGHOST", plain(&redshift.host)),

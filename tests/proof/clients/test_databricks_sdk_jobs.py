@@ -11,7 +11,7 @@ import zipfile
 
 import pytest
 from databricks.sdk import WorkspaceClient
-from databricks.sdk.errors import DatabricksError, InvalidParameterValue, InvalidState, OperationFailed, ResourceDoesNotExist
+from databricks.sdk.errors import DatabricksError, InvalidParameterValue, InvalidState, NotFound, OperationFailed, ResourceDoesNotExist
 from databricks.sdk.service.compute import Environment, Library
 from databricks.sdk.service.jobs import (
     ConditionTask,
@@ -33,12 +33,14 @@ from databricks.sdk.service.jobs import (
     SparkPythonTask,
     SqlTask,
     SqlTaskFile,
+    SqlTaskQuery,
     SubmitTask,
     Task,
     TaskDependency,
     TerminationTypeType,
     ViewType,
 )
+from databricks.sdk.service.sql import CreateQueryRequestQuery, QueryParameter, TextValue, UpdateQueryRequestQuery
 from databricks.sdk.service.workspace import ImportFormat, Language
 
 from claims import claim, refusal
@@ -151,6 +153,34 @@ def test_sql_rows(w, place):
     _, output = place.one(sql_task=place.sql("q.sql", "SELECT 1 AS a; SELECT 2 AS b"))
     keys = [statement.lookup_key for statement in output.sql_output.query_output.sql_statements]
     assert [w.statement_execution.get_statement(key).result.data_array for key in keys] == [[["1"]], [["2"]]]
+
+
+@claim("a SQL task runs a saved query, in its schema and with its parameters", call=SUBMIT, engine="DataFusion")
+def test_sql_query(w, place, unique):
+    text = "SELECT current_schema() AS s, :a || :b AS v"
+    given = [QueryParameter(name=name, text_value=TextValue(value=name.upper())) for name in ("a", "b")]
+    place.rows(f"CREATE SCHEMA main.{unique}")
+    query = w.queries.create(
+        query=CreateQueryRequestQuery(display_name=unique, query_text=text, schema=unique, parameters=given)
+    )
+    task = SqlTask(warehouse_id=place.warehouse, query=SqlTaskQuery(query_id=query.id), parameters={"b": "task"})
+    _, output = place.one(sql_task=task)
+    key = output.sql_output.query_output.sql_statements[0].lookup_key
+    assert w.statement_execution.get_statement(key).result.data_array == [[unique, "Atask"]]
+
+
+@claim("a saved query is read, listed, changed and deleted", call="POST /api/2.0/sql/queries", engine="files")
+def test_queries(w, unique):
+    made = w.queries.create(query=CreateQueryRequestQuery(display_name=unique, query_text="SELECT 1"))
+    with pytest.raises(DatabricksError, match="already exists"):
+        w.queries.create(query=CreateQueryRequestQuery(display_name=unique, query_text="SELECT 1"))
+    assert made.id in [query.id for query in w.queries.list(page_size=1)]
+    w.queries.update(made.id, "query_text", query=UpdateQueryRequestQuery(query_text="SELECT 2", description="kept out"))
+    told = w.queries.get(made.id)
+    assert (told.query_text, told.description, told.display_name) == ("SELECT 2", None, unique)
+    w.queries.delete(made.id)
+    with pytest.raises(NotFound):
+        w.queries.get(made.id)
 
 
 @claim("a SQL task ends at the statement that fails, whose error is its output", call=OUTPUT, engine="DataFusion, delta-rs")
@@ -365,6 +395,46 @@ dbutils.notebook.exit(f"{{names}} {{dbutils.fs.head('{folder}/b.txt')}} {{dbutil
     _, output = place.one(notebook_task=place.notebook("n", source))
     assert output.notebook_output.result == "['a.txt', 'b.txt'] content True"
     assert w.files.download(f"{folder}/b.txt").contents.read() == b"content"
+
+
+@claim("dbutils.fs reads and writes the workspace's own file system too", call=SUBMIT, engine="Python, files")
+def test_dbfs_in_notebook(w, place, unique):
+    source = f"""dbutils.fs.mkdirs("dbfs:/tmp/{unique}")
+dbutils.fs.put("/tmp/{unique}/a.txt", "x" * 1_500_000, True)
+info = dbutils.fs.ls("dbfs:/tmp/{unique}")[0]
+dbutils.notebook.exit(f"{{info.path}} {{info.size}} {{len(dbutils.fs.head(info.path, 1_400_000))}}")
+"""
+    _, output = place.one(notebook_task=place.notebook("n", source))
+    assert output.notebook_output.result == f"dbfs:/tmp/{unique}/a.txt 1500000 1400000"
+    with w.dbfs.open(f"/tmp/{unique}/a.txt", read=True) as file:
+        assert file.read() == b"x" * 1_500_000
+
+
+@claim("a Python file of the workspace's own file system runs", call=SUBMIT, engine="Python, files")
+def test_python_file_of_dbfs(w, place, unique):
+    with w.dbfs.open(f"/tmp/{unique}.py", write=True) as file:
+        file.write(b"print('from dbfs')\n")
+    _, output = place.one(spark_python_task=SparkPythonTask(python_file=f"dbfs:/tmp/{unique}.py"), environment_key="e")
+    assert output.logs == "from dbfs\n"
+
+
+@claim("/Volumes, /Workspace and /dbfs are folders for Python's own functions", call=SUBMIT, engine="Python, files")
+def test_paths_in_python(w, place, unique):
+    volume = f"{os.environ['TWINHOUSE_STAGING_VOLUME']}/{unique}"
+    place.file("beside.txt", "beside")
+    source = f"""import os, pathlib
+os.makedirs("{volume}/deep")
+with open("{volume}/deep/a.txt", "w") as file:
+    file.write("written")
+pathlib.Path("/dbfs/{unique}.txt").write_text("dbfs")
+names = sorted(os.listdir("{volume}")), os.path.exists("{volume}/no"), os.path.isfile("{volume}/deep/a.txt")
+dbutils.notebook.exit(f"{{names}} {{pathlib.Path('/Workspace{place.path}/beside.txt').read_text()}}")
+"""
+    _, output = place.one(notebook_task=place.notebook("n", source))
+    assert output.error is None, output.error_trace
+    assert output.notebook_output.result == "(['deep'], False, True) beside"
+    assert w.files.download(f"{volume}/deep/a.txt").contents.read() == b"written"
+    assert w.dbfs.read(f"/{unique}.txt").data == "ZGJmcw=="
 
 
 @claim("a task uses the SDK itself, with the credential of its run", call=SUBMIT, engine="Python")

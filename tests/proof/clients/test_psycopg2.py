@@ -353,3 +353,42 @@ def test_unknown_role(cursor, unique, refused):
     with pytest.raises(psycopg2.Error) as error:
         cursor.execute(f"copy {unique} from 's3://{cluster.BUCKET}/x' iam_role 'arn:aws:iam::1:role/other' csv")
     assert error.value.diag.message_primary == refused
+
+
+@claim("SHOW lists databases, schemas, tables and columns, by pattern", call="SHOW DATABASES, SCHEMAS, TABLES, COLUMNS",
+       engine="PostgreSQL")
+def test_show(cursor, unique):
+    def shown(sql, *columns):
+        cursor.execute(sql)
+        names = [column.name for column in cursor.description]
+        return [tuple(row[names.index(column)] for column in columns) for row in cursor.fetchall()]
+
+    cursor.execute(f"create schema {unique}; create table {unique}.t (k bigint not null, v varchar(20) encode zstd) "
+                   f"distkey(k) sortkey(v); create view {unique}.w as select k from {unique}.t")
+    assert shown("show databases", "database_name") == [(cluster.DATABASE,)]
+    assert shown(f"show schemas from database {cluster.DATABASE} like '{unique}'", "schema_name") == [(unique,)]
+    tables = shown(f"show tables from schema {cluster.DATABASE}.{unique}", "table_name", "table_type", "dist_style")
+    assert tables == [("t", "TABLE", "KEY (k)"), ("w", "VIEW", None)]
+    columns = shown(f"show columns from table {cluster.DATABASE}.{unique}.t like 'v'", "column_name", "data_type",
+                    "character_maximum_length", "sort_key", "sort_key_type", "encoding")
+    assert columns == [("v", "character varying", 20, 1, "COMPOUND", "zstd")]
+
+
+@claim("SHOW CONSTRAINTS tells primary and foreign keys, those that lead away and those that lead here",
+       call="SHOW CONSTRAINTS", engine="PostgreSQL")
+def test_show_constraints(cursor, unique):
+    cursor.execute(f"create table {unique}_a (k int primary key); create table {unique}_b (f int references {unique}_a (k))")
+    table = f"{cluster.DATABASE}.public.{unique}"
+    (key,) = rows(cursor, f"show constraints primary keys from table {table}_a")
+    assert key == (cluster.DATABASE, "public", f"{unique}_a", "k", 1, f"{unique}_a_pkey")
+    leads = rows(cursor, f"show constraints foreign keys from table {table}_b")
+    assert leads == rows(cursor, f"show constraints foreign keys exported from table {table}_a")
+    assert [row[1:4] + row[5:9] for row in leads] == [("public", f"{unique}_a", "k", "public", f"{unique}_b", "f", 1)]
+
+
+@refusal("SHOW GRANTS, which Redshift has and the sandbox has not", call="SHOW GRANTS",
+         message="SHOW GRANTS is not supported by the sandbox")
+def test_show_grants(cursor, unique, refused):
+    with pytest.raises(psycopg2.errors.FeatureNotSupported) as error:
+        cursor.execute(f"show grants on table public.{unique}")
+    assert error.value.diag.message_primary == refused

@@ -29,7 +29,7 @@ use self::app::{App, router};
 use super::{
     api::{Access, Scheme, Warehouses},
     engine::{Catalog, DEFAULT, Engine, FullName, MAIN, schema_mut},
-    jobs::{Jobs, Python, Runners},
+    jobs::{Jobs, Python, Queries, Runners},
     quirks::Quirks,
     statement::{Runner, StatementReport, Statements},
     workspace::Workspace,
@@ -217,9 +217,12 @@ impl Front {
             quirks: Arc::clone(&quirks),
             runtime: workers.handle().clone(),
         };
+        let queries = Queries::open(&config.folder)
+            .map_err(unusable("the queries of the Databricks workspace cannot be read"))?;
         let runners = Runners {
             runner: runner.clone(),
             workspace,
+            queries,
             warehouses: warehouses.clone(),
             warehouse_id: config.warehouse_id.clone(),
             access: access.clone(),

@@ -24,7 +24,7 @@ use super::{
     socket::{FaultyListener, Switch, TlsListener},
     struck,
 };
-use crate::status::Line;
+use crate::status::{Line, is_own};
 
 /// The longest request body that is read ahead for a look at its SQL; the service takes 16 MiB.
 const SQL_BODY_LIMIT: usize = 32 << 20;
@@ -79,6 +79,9 @@ where
 }
 
 async fn inject(State((front, faults)): State<(Front, Faults)>, mut request: Request, next: Next) -> Response {
+    if front == Front::Databricks && is_own(request.uri().path()) {
+        return next.run(request).await;
+    }
     let mut sql = None;
     if faults.reads_sql(front) && request.uri().path().contains("/sql/statements") {
         (request, sql) = match read_sql(request).await {

@@ -88,11 +88,12 @@ fn plain_names(s: &Lexed<'_>, open: usize, close: usize) -> bool {
 
 fn rewrite_alter(s: &Lexed<'_>, edits: &mut Edits) -> Result<(), Report> {
     let verb = s.after_name(2 + if s.are(2, &["if", "exists"]) { 2 } else { 0 });
+    let constraint = verb + 1 + if s.is(verb + 1, "constraint") { 2 } else { 0 };
+    if s.is(verb, "add") && s.are(constraint, &["foreign", "key"]) {
+        return Err(Report::not_in_sandbox("ALTER TABLE ADD FOREIGN KEY"));
+    }
     if !s.is(verb, "add") || s.is_any(verb + 1, &["constraint", "primary", "unique", "check"]) {
         return Ok(());
-    }
-    if s.is(verb + 1, "foreign") {
-        return Err(Report::not_in_sandbox("ALTER TABLE ADD FOREIGN KEY"));
     }
     let name = verb + 1 + usize::from(s.is(verb + 1, "column"));
     column(s, name, s.len(), &mut json!({}), edits)

@@ -298,7 +298,7 @@ mod tests {
     #[test]
     fn subqueries_get_the_name_that_redshift_does_not_ask_for() {
         for (sql, expected) in [
-            ("select * from (select 1 as a) where true", "select * from (select 1 as a) AS twinhouse_7 where true"),
+            ("select * from (select 1 as a) where true", "select * from (select 1 as a) AS twinhouse_8 where true"),
             (
                 "select 1 from t, (select 2) join (select 3) on true",
                 "select 1 from t, (select 2) AS twinhouse_8 join (select 3) AS twinhouse_13 on true",

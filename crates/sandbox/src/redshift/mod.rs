@@ -24,6 +24,7 @@ mod result;
 mod rewrite;
 mod session;
 mod settings;
+mod show;
 mod startup;
 mod statement;
 mod storage;

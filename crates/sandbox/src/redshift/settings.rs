@@ -5,6 +5,7 @@ use super::{
     edits::Edits,
     lexer::{Lexed, quote_literal},
     report::Report,
+    show,
 };
 
 /// Redshift's settings that the engine does not know, with what SHOW says before they are set.
@@ -106,7 +107,7 @@ pub(super) fn rewrite(s: &Lexed<'_>, edits: &mut Edits) -> Result<Option<Change>
         return Ok(changed(&name, None));
     }
     if s.is(0, "show") {
-        show(s, edits)?;
+        show_setting(s, edits)?;
     }
     Ok(None)
 }
@@ -145,8 +146,12 @@ fn changed(name: &str, value: Option<&str>) -> Option<Change> {
     }
 }
 
-fn show(s: &Lexed<'_>, edits: &mut Edits) -> Result<(), Report> {
+fn show_setting(s: &Lexed<'_>, edits: &mut Edits) -> Result<(), Report> {
     if s.is(1, "all") || s.is(1, "time") || s.after_name(1) > 2 || s.are(1, &["transaction", "isolation", "level"]) {
+        return Ok(());
+    }
+    if let Some(query) = show::query(s) {
+        edits.replace(s.span(&(0..s.len())), query);
         return Ok(());
     }
     if s.len() > 2 || s.is_any(1, &["databases", "schemas", "tables", "columns", "grants", "procedures", "functions"]) {

@@ -220,6 +220,8 @@ async fn the_environment_has_every_variable_and_the_file_appears_when_all_runs()
         "TWINHOUSE_DATABRICKS_CLIENT_ID",
         "TWINHOUSE_DATABRICKS_CLIENT_SECRET",
         "TWINHOUSE_DATABRICKS_HTTPS_URL",
+        "DATABRICKS_CATALOG",
+        "DATABRICKS_SCHEMA",
         "TWINHOUSE_STAGING_VOLUME",
         "TWINHOUSE_REDSHIFT_URL",
         "PGHOST",

@@ -16,6 +16,6 @@ pub use self::snippets::Snippet;
 pub(crate) use self::{
     board::{Board, Exhibit, Run, Runs, Shown, State},
     journal::{Line, statement},
-    routes::routes,
+    routes::{is_own, routes},
     snippets::{Contact, snippets},
 };

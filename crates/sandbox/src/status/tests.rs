@@ -57,6 +57,8 @@ fn board() -> Board {
         https_url: "https://127.0.0.1:4".to_owned(),
         ca_file: "/tmp/ca.pem".into(),
         url: "http://127.0.0.1:1".to_owned(),
+        https_url: "https://127.0.0.1:3".to_owned(),
+        ca_file: "/ca.pem".into(),
         token: Secret::new(TOKEN),
         warehouse_id: "w".to_owned(),
         staging: "/Volumes/main/default/staging".to_owned(),
@@ -160,6 +162,31 @@ async fn secrets_are_for_who_has_the_token_or_opens_the_link_first() {
     assert!(!has_secrets(&get(link.expose(), &[]).await.1), "the link works twice");
     assert!(board.link(&url).is_none());
     assert!(!format!("{board:?}").contains(link.expose()));
+}
+
+#[tokio::test]
+async fn a_schedule_can_be_sent_by_who_has_the_token() {
+    let board = board();
+    let url = format!("{}/_sandbox/faults", serve(&board).await);
+    let client = crate::testing::client();
+    let rule = "[[fault]]\nfront = \"s3\"\nkind = \"credential_expired\"\n";
+    let send = async |token: &str, text: &str| {
+        let answer = client.post(&url).bearer_auth(token).body(text.to_owned()).send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<serde_json::Value>().await.unwrap())
+    };
+    assert_eq!(send("dapi-another", rule).await.0, 401);
+    assert_eq!(board.faults().report().len(), 1);
+    let (status, refusal) = send(TOKEN, &rule.replace("s3", "snow")).await;
+    assert_eq!((status, &refusal["line"]), (400, &serde_json::json!("2")));
+    assert!(refusal["message"].as_str().unwrap().contains("`redshift`"), "{refusal}");
+    assert_eq!(send(TOKEN, rule).await, (200, serde_json::json!({ "added": 1 })));
+    assert_eq!(client.get(&url).send().await.unwrap().status(), 401);
+    let list = client.get(&url).bearer_auth(TOKEN).send().await.unwrap().json::<serde_json::Value>().await.unwrap();
+    let armed: Vec<_> = list["faults"].as_array().unwrap().iter().map(|fault| fault["armed"].clone()).collect();
+    assert_eq!(armed, [true, true]);
+    assert_eq!(list["faults"][1]["rule"], rule);
+    client.delete(&url).bearer_auth(TOKEN).send().await.unwrap();
+    assert!(board.faults().report().iter().all(|report| !report.armed));
 }
 
 #[tokio::test]

@@ -133,3 +133,16 @@ pub(super) fn page(aws: &Aws, call: &Call, format: Format) -> Result<Value, Fail
     }
     Ok(answer)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_csv_keeps_null_apart_from_empty_text() {
+        let value = |text: &str| Some(text.to_owned());
+        let values = [value("a"), None, value(""), value("b,\"c\"\n"), value(" d ")];
+        assert_eq!(line(&values), "a,,\"\",\"b,\"\"c\"\"\n\", d \r\n");
+        assert_eq!(line(&[None]), "\r\n");
+    }
+}

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    jobs_runs,
+    jobs_queries, jobs_runs,
     page::Token,
     reply::{ApiError, ApiResult, Query, body_of},
 };
@@ -59,6 +59,7 @@ pub(crate) fn routes(jobs: Jobs) -> Router {
     Router::new()
         .nest("/api/2.1/jobs", version(false))
         .nest("/api/2.2/jobs", version(true))
+        .merge(jobs_queries::routes(jobs.queries.clone()))
         .route("/sandbox/notebook", get(notebook).with_state(jobs))
 }
 

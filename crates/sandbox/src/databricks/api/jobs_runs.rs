@@ -110,7 +110,7 @@ async fn list(State(api): State<Api>, query: Query) -> ApiResult<Json<Value>> {
             && job.is_none_or(|job| run.job_id == job)
             && kind.as_ref().is_none_or(|kind| run.kind == *kind)
             && !(active && run.is_over())
-            && !(completed && !run.is_over())
+            && (!completed || run.is_over())
             && since.is_none_or(|since| run.start_time >= since as u64)
             && until.is_none_or(|until| run.start_time <= until as u64)
     };

@@ -20,6 +20,7 @@ pub(crate) mod workspace;
 
 mod directories;
 mod identity;
+mod jobs_queries;
 mod jobs_runs;
 pub(crate) mod me;
 mod page;

@@ -11,6 +11,7 @@ use crate::testing::client;
 mod access;
 mod cancel;
 mod files;
+mod jobs;
 mod results;
 
 const TOKEN: &str = "dapi-for-tests";

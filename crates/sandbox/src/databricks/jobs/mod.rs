@@ -5,6 +5,7 @@
 
 pub(crate) mod begin;
 mod graph;
+mod queries;
 mod references;
 pub(crate) mod report;
 mod run;
@@ -24,6 +25,7 @@ use std::{io, path::Path, sync::Arc};
 use tokio::runtime::Handle;
 
 pub(crate) use self::{
+    queries::Queries,
     run::Run,
     runners::{Python, Runners, compile},
     scheduler::{Begin, Scheduler},
@@ -37,6 +39,7 @@ use super::workspace::Workspace;
 pub(crate) struct Jobs {
     pub(crate) scheduler: Scheduler,
     pub(crate) workspace: Workspace,
+    pub(crate) queries: Queries,
     pub(crate) url: String,
     runners: Arc<Runners>,
 }
@@ -45,10 +48,10 @@ impl Jobs {
     /// Opens what is below `root`, or begins it. Runs live on `runtime`.
     pub(crate) fn open(root: &Path, runners: Runners, runtime: Handle) -> io::Result<Self> {
         let store = Arc::new(Store::open(root)?);
-        let (workspace, url) = (runners.workspace.clone(), runners.url.clone());
+        let (workspace, queries, url) = (runners.workspace.clone(), runners.queries.clone(), runners.url.clone());
         let runners = Arc::new(runners);
         let work = Arc::clone(&runners);
-        Ok(Self { scheduler: Scheduler::new(store, work, url.clone(), runtime), workspace, url, runners })
+        Ok(Self { scheduler: Scheduler::new(store, work, url.clone(), runtime), workspace, queries, url, runners })
     }
 
     pub(crate) fn store(&self) -> &Store {

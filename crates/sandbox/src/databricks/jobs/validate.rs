@@ -49,7 +49,7 @@ pub(crate) fn job(settings: &mut Value, store: &Store, id: Option<u64>) -> ApiRe
         settings["max_concurrent_runs"] = json!(1);
     }
     settings["format"] = json!("MULTI_TASK");
-    if !settings["max_concurrent_runs"].as_u64().is_some_and(|limit| limit <= 1000) {
+    if settings["max_concurrent_runs"].as_u64().is_none_or(|limit| limit > 1000) {
         return Err(invalid("max_concurrent_runs must be from 0 to 1000"));
     }
     for parameter in items(settings, "parameters") {
@@ -105,7 +105,9 @@ fn one(value: &Value, clusters: &HashSet<String>, environments: &HashSet<String>
     let Some(fields) = value.as_object() else { return Err(invalid("A task must be an object")) };
     let key = value["task_key"].as_str().unwrap_or_default();
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    if key.is_empty() || key.len() > KEY || !(key.chars().all(plain) || !outer) {
+    // The key of an iteration's task may hold references.
+    let odd = outer && !key.chars().all(plain);
+    if odd || key.is_empty() || key.len() > KEY {
         return Err(invalid(format!(
             "The task key '{key}' must be 1 to {KEY} characters, only letters, digits, '_' and '-'"
         )));
@@ -174,9 +176,8 @@ fn one(value: &Value, clusters: &HashSet<String>, environments: &HashSet<String>
                 return wrong("the path of the file must begin with '/'");
             }
             (Some(_), None) => {}
-            (None, Some(query)) => {
-                return Err(ApiError::not_implemented(format_args!("saved queries (query_id {})", query.query_id)));
-            }
+            (None, Some(query)) if query.query_id.is_empty() => return wrong("query_id must be given"),
+            (None, Some(_)) => {}
             _ => return wrong("one of query, file, alert and dashboard must be given"),
         }
     }

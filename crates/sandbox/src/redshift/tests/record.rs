@@ -102,3 +102,38 @@ async fn another_user_sees_only_what_is_granted() {
     assert_eq!(failure(&reader, "select pg_read_file('/etc/passwd')").await.0, "42501");
     assert_eq!(failure(&owner, "select pg_read_file('/etc/passwd')").await.0, "42501");
 }
+
+#[tokio::test]
+async fn foreign_keys_are_told_and_not_enforced_and_go_with_either_table() {
+    let cluster = Cluster::start().await;
+    let client = cluster.connect().await;
+    run(&client, "create table parent (a int, b int, primary key (a, b))").await;
+    run(
+        &client,
+        "create table child (x int, y int, constraint both_of foreign key (x, y) references parent) distkey(y)",
+    )
+    .await;
+    run(&client, "create table alone (k int primary key, up int references alone (k))").await;
+    let keys = "select conname, pg_get_constraintdef(oid) from pg_constraint where contype = 'f' order by 1";
+    assert_eq!(
+        rows(&client, keys).await,
+        [
+            ["alone_up_fkey", "FOREIGN KEY (up) REFERENCES alone(k)"],
+            ["both_of", "FOREIGN KEY (x, y) REFERENCES parent(a, b)"],
+        ]
+    );
+    run(&client, "insert into child values (1, 2)").await;
+    let style = "select c.reldiststyle, a.attname from pg_class c join pg_attribute a on a.attrelid = c.oid \
+                 where a.attisdistkey and c.relname = 'child'";
+    assert_eq!(rows(&client, style).await, [["1", "y"]]);
+    let shown = rows(&client, "show constraints foreign keys from table public.child").await;
+    assert_eq!(
+        shown.iter().map(|row| [&row[3][..], &row[7][..], &row[8][..]]).collect::<Vec<_>>(),
+        [["a", "x", "1"], ["b", "y", "2"]]
+    );
+    run(&client, "drop table parent").await;
+    run(&client, "drop table alone").await;
+    assert!(rows(&client, keys).await.is_empty());
+    let (code, message) = failure(&client, "create table orphan (x int references nowhere)").await;
+    assert_eq!((&code[..], &message[..]), ("42P01", "relation \"nowhere\" does not exist"));
+}

@@ -7,12 +7,14 @@ mod python;
 mod sql;
 pub(crate) mod tail;
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use async_trait::async_trait;
 
+use self::sql::Setting;
 pub(crate) use self::{notebook::compile, python::Python};
 use super::{
+    queries::{self, Queries},
     run::Output,
     spec::SqlTask,
     state::{Ending, Outcome},
@@ -20,6 +22,7 @@ use super::{
 };
 use crate::databricks::{
     api::{Access, Warehouses},
+    engine::Place,
     statement::Runner,
     workspace::{Workspace, WorkspacePath},
 };
@@ -29,6 +32,7 @@ use crate::databricks::{
 pub(crate) struct Runners {
     pub(crate) runner: Runner,
     pub(crate) workspace: Workspace,
+    pub(crate) queries: Queries,
     pub(crate) warehouses: Warehouses,
     pub(crate) warehouse_id: String,
     pub(crate) access: Access,
@@ -80,13 +84,25 @@ impl Runners {
             .warehouses
             .ensure_running(&task.warehouse_id)
             .map_err(|_| Refusal::missing(format!("SQL warehouse {} does not exist.", task.warehouse_id)))?;
-        let Some(file) = &task.file else {
-            return Err(Refusal::new("A SQL task needs a file: the sandbox keeps no queries."));
+        let mut place = Place::default();
+        let mut parameters = BTreeMap::new();
+        let text = match (&task.file, &task.query) {
+            (Some(file), _) => self.workspace_text(&file.path)?,
+            (None, Some(query)) => {
+                let missing = || Refusal::missing(format!("Query {} does not exist.", query.query_id));
+                let kept = self.queries.find(&query.query_id).ok_or_else(missing)?;
+                let named = |field: &str| kept[field].as_str().map(str::to_lowercase);
+                place.catalog = named("catalog").unwrap_or(place.catalog);
+                place.schema = named("schema").unwrap_or(place.schema);
+                parameters = queries::parameters(&kept);
+                kept["query_text"].as_str().unwrap_or_default().to_owned()
+            }
+            (None, None) => return Err(Refusal::new("A SQL task needs a file or a query.")),
         };
-        let text = self.workspace_text(&file.path)?;
-        let mut parameters = task.parameters.clone();
+        parameters.extend(task.parameters.clone());
         parameters.extend(assignment.parameters.clone());
-        Ok(sql::run(&self.runner, &text, parameters, &task.warehouse_id, start).await)
+        Ok(sql::run(&self.runner, &text, Setting { parameters, warehouse: &task.warehouse_id, place, delay: start })
+            .await)
     }
 
     /// The text of a file, or of a notebook, of the workspace.

@@ -115,6 +115,27 @@ impl Runners {
         Ok(wheels)
     }
 
+    /// The paths that are folders on a cluster, and where they are here.
+    pub(super) fn mounts(&self) -> Value {
+        let engine = &self.runner.engine;
+        let mut names = Vec::new();
+        engine.catalog().read(|listing| {
+            for (catalog, entry) in listing {
+                for (schema, entry) in &entry.schemas {
+                    names.extend(entry.volumes.keys().map(|volume| format!("/Volumes/{catalog}/{schema}/{volume}")));
+                }
+            }
+        });
+        let root = WorkspacePath::parse("/").ok().map(|root| self.workspace.local(&root));
+        let mut mounts = json!({ "/Workspace": root, "/dbfs": self.dbfs });
+        for name in names {
+            if let Ok(local) = VolumePath::parse(&name).and_then(|path| engine.local(&path)) {
+                mounts[name] = json!(local);
+            }
+        }
+        mounts
+    }
+
     fn wheel(&self, path: &str) -> Result<PathBuf, Refusal> {
         if !path.ends_with(".whl") {
             return Err(Refusal::library(format!("The sandbox installs wheels, and {path} is none.")));

@@ -30,10 +30,11 @@ use crate::databricks::{
 };
 
 /// The modules that tasks find, by name.
-const RUNTIME: [(&str, &str); 5] = [
+const RUNTIME: [(&str, &str); 6] = [
     ("__init__.py", include_str!("runtime/__init__.py")),
     ("client.py", include_str!("runtime/client.py")),
     ("driver.py", include_str!("runtime/driver.py")),
+    ("paths.py", include_str!("runtime/paths.py")),
     ("spark.py", include_str!("runtime/spark.py")),
     ("utilities.py", include_str!("runtime/utilities.py")),
 ];
@@ -149,6 +150,7 @@ impl Runners {
         plan["warehouse_id"] = json!(self.warehouse_id);
         plan["statements"] = json!(place.statements());
         plan["values"] = json!(assignment.values);
+        plan["mounts"] = self.mounts();
         plan["run_id"] = json!(assignment.run);
         plan["job_id"] = json!(assignment.job);
         write_private(&place.folder.join("plan.json"), &plan).map_err(broken)?;

@@ -1,6 +1,7 @@
 //! SQL tasks: statement after statement on the sandbox's own engine.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -66,14 +67,19 @@ impl Drop for Running {
     }
 }
 
-/// Runs a text of statements, after the time that the warehouse needs; the first that fails ends it.
-pub(super) async fn run(
-    runner: &Runner,
-    text: &str,
-    parameters: impl IntoIterator<Item = (String, String)>,
-    warehouse: &str,
-    mut delay: Duration,
-) -> Finished {
+/// Where and with what statements run.
+#[derive(Debug)]
+pub(super) struct Setting<'a> {
+    pub(super) parameters: BTreeMap<String, String>,
+    pub(super) warehouse: &'a str,
+    pub(super) place: Place,
+    /// What the warehouse needs to start.
+    pub(super) delay: Duration,
+}
+
+/// Runs a text of statements; the first that fails ends it.
+pub(super) async fn run(runner: &Runner, text: &str, setting: Setting<'_>) -> Finished {
+    let Setting { parameters, warehouse, place, mut delay } = setting;
     let failed = |error: String, output: Output| Finished {
         ending: Ending::new(Outcome::Failed, error.clone()),
         output: Output { error: Some(error), ..output },
@@ -86,7 +92,7 @@ pub(super) async fn run(
         Ok(cut) => cut,
         Err(error) => return failed(error.to_string(), Output::default()),
     };
-    let place = Arc::new(Mutex::new(Place::default()));
+    let place = Arc::new(Mutex::new(place));
     let mut ids = Vec::new();
     let mut failure = None;
     for sql in cut {

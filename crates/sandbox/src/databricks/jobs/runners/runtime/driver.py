@@ -14,6 +14,7 @@ import zipfile
 
 from twinhouse_runtime import spark as spark_module
 from twinhouse_runtime.client import Client, Refusal
+from twinhouse_runtime.paths import mount
 from twinhouse_runtime.utilities import NotebookExit, Utilities
 
 # As much of an exit text is kept as the service keeps.
@@ -86,6 +87,7 @@ class Task:
         for library in self.plan.get("libraries") or []:
             self.install(library)
         sys.path[:0] = self.plan.get("sys_path") or []
+        mount(self.plan["mounts"])
         getattr(self, "run_" + self.plan["mode"])()
 
     def install(self, wheel):

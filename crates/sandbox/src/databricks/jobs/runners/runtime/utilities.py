@@ -1,5 +1,6 @@
 """`dbutils`, as far as the sandbox has what is behind it."""
 
+import base64
 import json
 import subprocess
 import sys
@@ -149,93 +150,160 @@ class FileInfo(tuple):
         return "FileInfo(path={!r}, name={!r}, size={}, modificationTime={})".format(*self)
 
 
-class Files(Part):
+class Volumes:
     """Files in volumes, by the Files API."""
-
-    _name = "dbutils.fs"
 
     def __init__(self, client):
         self._client = client
 
-    @staticmethod
-    def _path(path):
-        plain = path[5:] if path.startswith("dbfs:") else path
-        if not plain.startswith("/Volumes/"):
-            refuse(f"dbutils.fs outside of /Volumes: {path}")
-        return plain.rstrip("/")
-
-    def ls(self, path):
-        answer = self._client.call("GET", "/api/2.0/fs/directories" + self._path(path))
-        found = list(answer.get("contents") or [])
-        while answer.get("next_page_token"):
-            query = {"page_token": answer["next_page_token"]}
-            answer = self._client.call("GET", "/api/2.0/fs/directories" + self._path(path), query=query)
-            found += answer.get("contents") or []
-        return [
-            FileInfo(
-                (
-                    "dbfs:" + entry["path"] + ("/" if entry.get("is_directory") else ""),
-                    entry["name"] + ("/" if entry.get("is_directory") else ""),
-                    entry.get("file_size", 0),
-                    entry.get("last_modified", 0),
-                )
-            )
-            for entry in found
-        ]
+    def list(self, path):
+        token = {}
+        while token is not None:
+            answer = self._client.call("GET", "/api/2.0/fs/directories" + path, query=token)
+            for entry in answer.get("contents") or []:
+                size, changed = entry.get("file_size", 0), entry.get("last_modified", 0)
+                yield entry["path"], bool(entry.get("is_directory")), size, changed
+            token = {"page_token": answer["next_page_token"]} if answer.get("next_page_token") else None
 
     def mkdirs(self, path):
-        self._client.call("PUT", "/api/2.0/fs/directories" + self._path(path), raw=True)
-        return True
+        self._client.call("PUT", "/api/2.0/fs/directories" + path, raw=True)
 
-    def _read(self, path):
-        return self._client.call("GET", "/api/2.0/fs/files" + self._path(path), raw=True)
+    def read(self, path, most=None):
+        content = self._client.call("GET", "/api/2.0/fs/files" + path, raw=True)
+        return content[:most]
 
-    def _write(self, path, content, overwrite):
+    def write(self, path, content, overwrite):
         query = {"overwrite": str(bool(overwrite)).lower()}
-        self._client.call("PUT", "/api/2.0/fs/files" + self._path(path), content, query=query, raw=True)
-        return True
+        self._client.call("PUT", "/api/2.0/fs/files" + path, content, query=query, raw=True)
 
-    def put(self, path, contents, overwrite=False):
-        return self._write(path, contents.encode(), overwrite)
-
-    def head(self, path, maxBytes=65536):
-        return self._read(path)[:maxBytes].decode(errors="replace")
-
-    def _is_folder(self, path):
+    def is_folder(self, path):
         try:
-            self._client.call("HEAD", "/api/2.0/fs/directories" + self._path(path), raw=True)
+            self._client.call("HEAD", "/api/2.0/fs/directories" + path, raw=True)
             return True
         except Refusal as refusal:
             if refusal.status == 404:
                 return False
             raise
 
+    def delete(self, path, recurse):
+        if not self.is_folder(path):
+            self._client.call("DELETE", "/api/2.0/fs/files" + path, raw=True)
+            return
+        for child, *_ in list(self.list(path)) if recurse else []:
+            self.delete(child, True)
+        self._client.call("DELETE", "/api/2.0/fs/directories" + path, raw=True)
+
+
+class Dbfs:
+    """The workspace's own file system, by the DBFS API."""
+
+    BLOCK = 1 << 20
+
+    def __init__(self, client):
+        self._client = client
+
+    def _call(self, method, verb, body=None, **query):
+        return self._client.call(method, "/api/2.0/dbfs/" + verb, body, query=query)
+
+    def list(self, path):
+        for entry in self._call("GET", "list", path=path).get("files") or []:
+            size, changed = entry.get("file_size", 0), entry.get("modification_time", 0)
+            yield entry["path"], bool(entry.get("is_dir")), size, changed
+
+    def mkdirs(self, path):
+        self._call("POST", "mkdirs", {"path": path})
+
+    def read(self, path, most=None):
+        content = b""
+        while most is None or len(content) < most:
+            part = self._call("GET", "read", path=path, offset=len(content), length=self.BLOCK)
+            if not part.get("bytes_read"):
+                break
+            content += base64.b64decode(part["data"])
+        return content[:most]
+
+    def write(self, path, content, overwrite):
+        handle = self._call("POST", "create", {"path": path, "overwrite": bool(overwrite)})["handle"]
+        for start in range(0, len(content), self.BLOCK):
+            data = base64.b64encode(content[start : start + self.BLOCK]).decode()
+            self._call("POST", "add-block", {"handle": handle, "data": data})
+        self._call("POST", "close", {"handle": handle})
+
+    def is_folder(self, path):
+        try:
+            return bool(self._call("GET", "get-status", path=path).get("is_dir"))
+        except Refusal as refusal:
+            if refusal.status == 404:
+                return False
+            raise
+
+    def delete(self, path, recurse):
+        self._call("GET", "get-status", path=path)
+        self._call("POST", "delete", {"path": path, "recursive": bool(recurse)})
+
+
+class Files(Part):
+    """`dbutils.fs`: paths of volumes, and all others in the workspace's own file system."""
+
+    _name = "dbutils.fs"
+
+    def __init__(self, client):
+        self._volumes, self._dbfs = Volumes(client), Dbfs(client)
+
+    def _at(self, path):
+        scheme, colon, rest = path.partition(":")
+        if colon and scheme != "dbfs":
+            refuse(f"dbutils.fs on {scheme}:")
+        plain = rest if colon else path
+        plain = "/" + plain.strip("/")
+        return (self._volumes if plain.startswith("/Volumes/") else self._dbfs), plain
+
+    def ls(self, path):
+        there, plain = self._at(path)
+        entries = sorted(there.list(plain))
+        slash = lambda is_folder: "/" if is_folder else ""
+        return [
+            FileInfo((f"dbfs:{name}{slash(folder)}", name.rsplit("/", 1)[1] + slash(folder), size, changed))
+            for name, folder, size, changed in entries
+        ]
+
+    def mkdirs(self, path):
+        there, plain = self._at(path)
+        there.mkdirs(plain)
+        return True
+
+    def put(self, path, contents, overwrite=False):
+        there, plain = self._at(path)
+        there.write(plain, contents.encode(), overwrite)
+        return True
+
+    def head(self, path, maxBytes=65536):
+        there, plain = self._at(path)
+        return there.read(plain, maxBytes).decode(errors="replace")
+
     def cp(self, source, target, recurse=False):
-        if not self._is_folder(source):
-            return self._write(target, self._read(source), True)
+        (here, plain), (there, goal) = self._at(source), self._at(target)
+        if not here.is_folder(plain):
+            there.write(goal, here.read(plain), True)
+            return True
         if not recurse:
             raise ValueError(f"{source} is a directory: copy it with recurse=True")
-        self.mkdirs(target)
-        for entry in self.ls(source):
-            self.cp(entry.path.rstrip("/"), target.rstrip("/") + "/" + entry.name.rstrip("/"), True)
+        there.mkdirs(goal)
+        for name, *_ in list(here.list(plain)):
+            self.cp("dbfs:" + name, f"dbfs:{goal}/{name.rsplit('/', 1)[1]}", True)
         return True
 
     def mv(self, source, target, recurse=False):
         return self.cp(source, target, recurse) and self.rm(source, recurse)
 
     def rm(self, path, recurse=False):
-        if not self._is_folder(path):
-            try:
-                self._client.call("DELETE", "/api/2.0/fs/files" + self._path(path), raw=True)
-            except Refusal as refusal:
-                if refusal.status == 404:
-                    return False
-                raise
-            return True
-        if recurse:
-            for entry in self.ls(path):
-                self.rm(entry.path.rstrip("/"), True)
-        self._client.call("DELETE", "/api/2.0/fs/directories" + self._path(path), raw=True)
+        there, plain = self._at(path)
+        try:
+            there.delete(plain, recurse)
+        except Refusal as refusal:
+            if refusal.status == 404:
+                return False
+            raise
         return True
 
 
