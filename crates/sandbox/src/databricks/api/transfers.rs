@@ -53,7 +53,8 @@ struct Upload {
 
 enum Kind {
     Parts(BTreeMap<u64, Part>),
-    Pieces(Pieces),
+    /// One piece at a time: whoever holds it writes.
+    Pieces(Arc<Mutex<Pieces>>),
 }
 
 /// One part, as it came.
@@ -64,9 +65,11 @@ struct Part {
 }
 
 /// A file that comes piece by piece.
-enum Pieces {
-    Coming { file: Option<NamedTempFile>, received: u64 },
-    Complete,
+#[derive(Default)]
+struct Pieces {
+    file: Option<NamedTempFile>,
+    received: u64,
+    complete: bool,
 }
 
 impl Transfers {
@@ -88,11 +91,7 @@ impl Transfers {
     /// Begins an upload and gives its token.
     fn begin(&self, path: VolumePath, overwrite: bool) -> String {
         let token = Uuid::new_v4().simple().to_string();
-        let kind = if self.0.resumable {
-            Kind::Pieces(Pieces::Coming { file: None, received: 0 })
-        } else {
-            Kind::Parts(BTreeMap::new())
-        };
+        let kind = if self.0.resumable { Kind::Pieces(Arc::default()) } else { Kind::Parts(BTreeMap::new()) };
         let mut uploads = self.uploads();
         uploads.retain(|_, upload| upload.begun.elapsed() < FORGOTTEN);
         uploads.insert(token.clone(), Upload { path, overwrite, begun: Instant::now(), kind });

@@ -1,6 +1,9 @@
 //! The storage behind the volumes, as an object store serves it: by links, in XML, without tokens.
 
-use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::{
+    io::{self, Seek as _, SeekFrom, Write as _},
+    sync::{Arc, PoisonError},
+};
 
 use axum::{
     Router,
@@ -208,96 +211,88 @@ async fn take_piece(
         Some(_) => Some(take(&transfers.0.engine, body).await?),
         None => None,
     };
-    // The file is taken out while it is written to: one piece at a time.
-    let (path, overwrite, file, received) = {
-        let mut uploads = transfers.uploads();
-        let upload = uploads.get_mut(token).ok_or_else(no_such_upload)?;
-        match &mut upload.kind {
-            Kind::Pieces(Pieces::Complete) => return Ok(StatusCode::OK.into_response()),
-            Kind::Pieces(Pieces::Coming { file, received }) => {
-                (upload.path.clone(), upload.overwrite, file.take(), *received)
-            }
-            Kind::Parts(_) => return Err(no_such_upload()),
-        }
+    if let (Some((first, end)), Some((_, size, _))) = (piece.range, &draft)
+        && *size != end - first
+    {
+        return Err(bad("The body is not as long as its range"));
+    }
+    let (path, overwrite, pieces) = {
+        let uploads = transfers.uploads();
+        let upload = uploads.get(token).ok_or_else(no_such_upload)?;
+        let Kind::Pieces(pieces) = &upload.kind else { return Err(no_such_upload()) };
+        (upload.path.clone(), upload.overwrite, Arc::clone(pieces))
     };
     let engine = transfers.0.engine.clone();
-    let worked = blocking(move || Ok(append(&engine, file, received, &piece, draft).map(|grown| (grown, piece)))).await;
-    let ((file, received), piece) = match worked.map_err(internal) {
-        Ok(Ok(grown)) => grown,
-        Ok(Err(refusal)) | Err(refusal) => return Err(refusal),
+    let draft = draft.map(|(file, ..)| file);
+    // On a thread of its own, where it goes on although the client may have gone.
+    let work = move || {
+        let mut pieces = pieces.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(pieces.take_in(&engine, &piece, draft).and_then(|()| {
+            pieces.finish(&engine, &piece, &path, overwrite)?;
+            Ok((pieces.complete, pieces.received))
+        }))
     };
-    let complete = piece.total == Some(received);
-    let file = if complete {
-        let engine = transfers.0.engine.clone();
-        finish(engine, path, file, overwrite).await?;
-        None
-    } else {
-        file
+    let (complete, received) = match blocking(work).await {
+        Ok(taken) => taken?,
+        Err(error) => return Err(internal(error)),
     };
-    if let Some(upload) = transfers.uploads().get_mut(token) {
-        upload.kind = Kind::Pieces(if complete { Pieces::Complete } else { Pieces::Coming { file, received } });
+    if complete {
+        return Ok(StatusCode::OK.into_response());
     }
-    let status = if complete { StatusCode::OK } else { StatusCode::PERMANENT_REDIRECT };
-    let mut answer = status.into_response();
-    if !complete && received > 0 {
+    let mut answer = StatusCode::PERMANENT_REDIRECT.into_response();
+    if received > 0 {
         let range = format!("bytes=0-{}", received - 1).parse().map_err(internal)?;
         answer.headers_mut().insert(header::RANGE, range);
     }
     Ok(answer)
 }
 
-type Grown = (Option<NamedTempFile>, u64);
-
-/// Appends a piece that begins where the last ended, or says how far that was.
-fn append(
-    engine: &Engine,
-    file: Option<NamedTempFile>,
-    received: u64,
-    piece: &Piece,
-    draft: Option<(NamedTempFile, u64, String)>,
-) -> Result<Grown, Refusal> {
-    let (Some((first, end)), Some((draft, size, _))) = (piece.range, draft) else { return Ok((file, received)) };
-    if size != end - first {
-        return Err(Refusal::new(StatusCode::BAD_REQUEST, "InvalidArgument", "The body is not as long as its range"));
-    }
-    if first > received || end <= received {
-        return Ok((file, received));
-    }
-    let last = piece.total == Some(end);
-    let keep = if last { end } else { (end / GRAIN * GRAIN).max(received) };
-    let write = || -> io::Result<NamedTempFile> {
-        let mut file = match file {
-            Some(file) => file,
-            None => {
-                NamedTempFile::new_in(engine.uploads().map_err(|error| io::Error::other(error.text().to_owned()))?)?
-            }
-        };
-        let mut from = draft.reopen()?;
-        from.seek(SeekFrom::Start(received - first))?;
-        file.as_file_mut().seek(SeekFrom::Start(received))?;
-        io::copy(&mut io::Read::take(from, keep - received), file.as_file_mut())?;
-        file.as_file_mut().flush()?;
-        Ok(file)
-    };
-    Ok((Some(write().map_err(internal)?), keep))
-}
-
-async fn finish(engine: Engine, path: VolumePath, file: Option<NamedTempFile>, overwrite: bool) -> Result<(), Refusal> {
-    let placed = blocking(move || {
-        let file = match file {
-            Some(file) => file,
-            None => NamedTempFile::new_in(engine.uploads()?)?,
-        };
-        place(&engine, &path, file, overwrite)
-    })
-    .await;
-    placed.map_err(|error| {
-        if error.is_conflict() {
-            let text = "At least one of the pre-conditions you specified did not hold.";
-            return Refusal::new(StatusCode::PRECONDITION_FAILED, "PreconditionFailed", text);
+impl Pieces {
+    /// Appends what continues the file. A gap is not filled, and nothing is taken twice.
+    fn take_in(&mut self, engine: &Engine, piece: &Piece, draft: Option<NamedTempFile>) -> Result<(), Refusal> {
+        let (Some((first, end)), Some(draft), false) = (piece.range, draft, self.complete) else { return Ok(()) };
+        if first > self.received || end <= self.received {
+            return Ok(());
         }
-        internal(error)
-    })
+        let last = piece.total == Some(end);
+        let keep = if last { end } else { (end / GRAIN * GRAIN).max(self.received) };
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(NamedTempFile::new_in(engine.uploads().map_err(internal)?).map_err(internal)?),
+        };
+        let mut append = || -> io::Result<()> {
+            let mut from = draft.reopen()?;
+            from.seek(SeekFrom::Start(self.received - first))?;
+            file.as_file_mut().seek(SeekFrom::Start(self.received))?;
+            io::copy(&mut io::Read::take(from, keep - self.received), file.as_file_mut())?;
+            file.as_file_mut().flush()
+        };
+        append().map_err(internal)?;
+        self.received = keep;
+        Ok(())
+    }
+
+    /// Makes the file, if this was the last of it.
+    fn finish(&mut self, engine: &Engine, piece: &Piece, path: &VolumePath, overwrite: bool) -> Result<(), Refusal> {
+        if self.complete || piece.total != Some(self.received) {
+            return Ok(());
+        }
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => NamedTempFile::new_in(engine.uploads().map_err(internal)?).map_err(internal)?,
+        };
+        if let Err(error) = place(engine, path, file, overwrite) {
+            // What came is gone with it: such an upload has to be begun again.
+            self.received = 0;
+            if error.is_conflict() {
+                let text = "At least one of the pre-conditions you specified did not hold.";
+                return Err(Refusal::new(StatusCode::PRECONDITION_FAILED, "PreconditionFailed", text));
+            }
+            return Err(internal(error));
+        }
+        self.complete = true;
+        Ok(())
+    }
 }
 
 async fn read(State(transfers): State<Transfers>, method: Method, uri: Uri, headers: HeaderMap) -> Answer {
