@@ -37,6 +37,7 @@ DATABRICKS_GAPS = [
     (r"^INSERT INTO \S+ BY NAME REPLACE WHERE ", "it has REPLACE WHERE, but not after BY NAME"),
     (r"^INSERT INTO \S+ (BY NAME )?REPLACE (USING|ON) ", "it has no REPLACE USING and no REPLACE ON"),
     (r" TIMESTAMP AS OF (TIMESTAMP|CAST|:)", "it takes only a string for the time of a version"),
+    (r" LIMIT \d+ OFFSET \d+$", "it has no OFFSET"),
     (r"^OPTIMIZE \S+ FULL$", "it has no OPTIMIZE FULL"),
     (r"^VACUUM \S+ (LITE|FULL)", "it has no VACUUM LITE"),
     (r"^VACUUM \S+ RETAIN \d+ HOURS DRY RUN$", "it takes RETAIN or DRY RUN, not both"),

@@ -25,7 +25,7 @@ use twinhouse_databricks::{
 use twinhouse_sandbox::{Front, Sandbox, SandboxOptions};
 use twinhouse_warehouse_api::{Decimal, OnDrop, TableRef, Value};
 
-use crate::fixtures::{databricks_builder, shared};
+use crate::fixtures::{BY_HAND, databricks_builder, shared};
 
 async fn client() -> DatabricksClient {
     let access = shared().await.unwrap().databricks().await.unwrap();
@@ -231,7 +231,7 @@ async fn a_session_keeps_schema_views_settings_and_takes_question_marks() {
     inside.run("create temporary view small as select id from range(3)").await.unwrap();
     assert_eq!(inside.fetch_all::<(i64,)>("select sum(id) from small").await.unwrap(), [(3,)]);
     assert_eq!(kind(sql.execute("select * from small").await), ErrorKind::NotFound);
-    let request = SqlRequest::read("select ? + 1, ?").bind_next(41).bind_next("it's");
+    let request = SqlRequest::read(format!("{BY_HAND}select ? + 1, ?")).bind_next(41).bind_next("it's");
     assert_eq!(inside.fetch_all::<(i32, String)>(request).await.unwrap(), [(42, "it's".to_owned())]);
 
     inside.run("set statement_timeout = 1").await.unwrap();

@@ -160,6 +160,7 @@ fn told(report: &StatementReport, metrics: bool) -> Value {
 
 /// What the first word says.
 pub(super) fn statement_type(sql: &str) -> &'static str {
+    let sql = without_comments(sql);
     let word = sql.split(|c: char| !c.is_ascii_alphabetic()).find(|word| !word.is_empty()).unwrap_or_default();
     let word = word.to_ascii_uppercase();
     let known = [
@@ -173,6 +174,40 @@ pub(super) fn statement_type(sql: &str) -> &'static str {
     }
 }
 
+/// The text from its first word or bracket on.
+fn without_comments(sql: &str) -> &str {
+    let mut rest = sql.trim_start();
+    loop {
+        let after = if let Some(comment) = rest.strip_prefix("--") {
+            comment.split_once('\n')
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            comment.split_once("*/")
+        } else {
+            return rest;
+        };
+        rest = after.map_or("", |(_, after)| after.trim_start());
+    }
+}
+
 fn millis(moment: SystemTime) -> u64 {
     moment.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kind_of_a_statement_is_its_first_word() {
+        for (sql, kind) in [
+            ("select 1", "SELECT"),
+            ("/* select */ -- drop\n (WITH a AS (SELECT 1) SELECT * FROM a)", "SELECT"),
+            ("DESC t", "DESCRIBE"),
+            ("vacuum t", "OTHER"),
+            ("-- nothing", "OTHER"),
+            ("/* not closed", "OTHER"),
+        ] {
+            assert_eq!(statement_type(sql), kind, "{sql}");
+        }
+    }
 }

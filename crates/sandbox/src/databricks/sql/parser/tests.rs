@@ -25,13 +25,24 @@ fn what_is_known_but_not_run_is_refused_by_name() {
         "CACHE TABLE t",
         "GRANT SELECT ON TABLE t TO `x`",
         "WITH a AS (SELECT 1) UPDATE t SET a = 1",
-        "CREATE VIEW v AS SELECT 1",
+        "CREATE FUNCTION f(a INT) RETURNS TABLE (b INT) RETURN SELECT a",
+        "CREATE FUNCTION f(a INT) RETURNS INT LANGUAGE PYTHON AS 'return a'",
+        "CREATE FUNCTION f(a INT DEFAULT 1) RETURNS INT RETURN a",
+        "CREATE FUNCTION f(a INT) RETURN a",
         "SELECT CAST(1 AS VARIANT)",
         "UPDATE t SET a = 1 FROM u",
     ] {
         let error = read(sql).unwrap_err();
         assert_eq!((error.class(), error.sqlstate()), ("UNSUPPORTED_FEATURE", "0A000"), "{sql}");
     }
+}
+
+#[test]
+fn the_text_of_a_view_is_what_was_written() {
+    let text = "SELECT 'é; \u{1F600}' AS a, -- x\n  `b;` FROM t";
+    let sql = format!("CREATE VIEW `é`\n  COMMENT '\u{1F600}' AS {text} ;\n");
+    let Ok(Statement::CreateView(create)) = read(&sql) else { panic!("{sql}") };
+    assert_eq!(create.text, text);
 }
 
 #[test]
@@ -43,6 +54,12 @@ fn every_statement_of_the_grammar_is_recognised() {
         "CREATE TABLE IF NOT EXISTS t LIKE main.s.u TBLPROPERTIES ('a' = 'b')",
         "ALTER TABLE t ADD COLUMNS (a INT FIRST, s.`b c` ARRAY<INT> COMMENT 'x' AFTER d, m.value.x DATE)",
         "ALTER TABLE t ADD COLUMN a VARCHAR(3)",
+        "CREATE TABLE t (a INT NOT NULL, CONSTRAINT k PRIMARY KEY (a TIMESERIES) RELY, FOREIGN KEY (a) REFERENCES m.s.u (b))",
+        "ALTER TABLE t ADD CONSTRAINT k FOREIGN KEY (a) REFERENCES u NOT ENFORCED",
+        "ALTER TABLE t ADD PRIMARY KEY (a, b)",
+        "ALTER TABLE t DROP PRIMARY KEY IF EXISTS CASCADE",
+        "CREATE OR REPLACE FUNCTION m.s.f(a INT COMMENT 'x', b DECIMAL(5,2)) RETURNS DOUBLE LANGUAGE SQL NOT DETERMINISTIC COMMENT 'y' RETURN a * b",
+        "DROP FUNCTION IF EXISTS f",
         "ALTER TABLE t ALTER COLUMN a.b COMMENT 'x'",
         "ALTER TABLE t ALTER a TYPE BIGINT",
         "ALTER TABLE t ALTER COLUMN a SET NOT NULL",
@@ -77,6 +94,16 @@ fn every_statement_of_the_grammar_is_recognised() {
         "SHOW TABLES IN CATALOG main SCHEMA LIKE 'default' LIKE '*'",
         "SHOW SCHEMAS IN main",
         "SHOW CATALOGS",
+        "SHOW TABLES IN ALL CATALOGS LIKE 't'",
+        "SHOW COLUMNS IN CATALOG main SCHEMA LIKE 's' TABLE LIKE 't' LIKE 'c*'",
+        "SHOW VIEWS IN main.default LIKE 'v*'",
+        "SHOW KEYS IN CATALOG main IN SCHEMA `s` IN TABLE t",
+        "SHOW FOREIGN KEYS IN CATALOG main IN SCHEMA s IN TABLE t",
+        "CREATE OR REPLACE TEMPORARY VIEW v AS WITH a AS (SELECT 1 AS x) SELECT * FROM a",
+        "CREATE VIEW IF NOT EXISTS main.s.v (a COMMENT 'x', b) COMMENT 'y' TBLPROPERTIES ('k' = 'v') AS SELECT 1, 2;",
+        "DROP VIEW IF EXISTS v",
+        "EXPLAIN EXTENDED SELECT 1",
+        "EXPLAIN FORMATTED (SELECT 1)",
         "SHOW VOLUMES IN main.default",
         "SHOW TABLES IN main.default",
         "DESCRIBE TABLE EXTENDED t",
