@@ -19,6 +19,9 @@ use crate::databricks::{
     sql::{CatalogFilter, Lexed, ObjectPath, SchemaFilter, Show, Statement, TableFilter, delta_type_text},
 };
 
+/// Schema, name, whether it is the session's own, catalog, kind.
+type Listed = (String, String, bool, String, &'static str);
+
 impl Engine {
     pub(super) async fn show(&self, show: &Show, place: &Place) -> SqlResult<Outcome> {
         match show {
@@ -116,7 +119,7 @@ impl Engine {
         like: Option<&str>,
         place: &Place,
     ) -> SqlResult<Outcome> {
-        let mut rows: Vec<(String, String, bool, String, &str)> = Vec::new();
+        let mut rows: Vec<Listed> = Vec::new();
         for (catalog, schemas) in self.places(catalogs, filter, place)? {
             for schema in schemas {
                 for (name, kind) in self.tables(&catalog, &schema).into_iter().filter(|(name, _)| matches(name, like)) {
@@ -129,9 +132,8 @@ impl Engine {
             rows.push((String::new(), name.clone(), true, String::new(), "VIEW"));
         }
         let none = Arc::new(StringArray::from(vec![None::<&str>; rows.len()])) as ArrayRef;
-        let text = |of: &dyn Fn(&(String, String, bool, String, &str)) -> String| {
-            Arc::new(StringArray::from_iter_values(rows.iter().map(of))) as ArrayRef
-        };
+        let text =
+            |of: &dyn Fn(&Listed) -> String| Arc::new(StringArray::from_iter_values(rows.iter().map(of))) as ArrayRef;
         batch(vec![
             ("namespace", text(&|row| row.0.clone())),
             ("tableName", text(&|row| row.1.clone())),

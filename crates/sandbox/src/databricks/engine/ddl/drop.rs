@@ -50,7 +50,8 @@ impl Engine {
         let dropped = self.0.catalog.change(|listing| {
             let entry = schema_mut(listing, &catalog, &schema)?;
             let folders = folders(entry);
-            if !cascade && !(folders.is_empty() && entry.functions.is_empty() && entry.views.is_empty()) {
+            let is_empty = folders.is_empty() && entry.functions.is_empty() && entry.views.is_empty();
+            if !(cascade || is_empty) {
                 return Err(not_empty("SCHEMA", path));
             }
             if let Some(catalog) = listing.get_mut(&catalog) {
