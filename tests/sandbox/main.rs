@@ -6,6 +6,7 @@ mod conformance;
 mod counterpart;
 mod databricks;
 mod delta;
+mod docs;
 mod faults;
 mod fixtures;
 mod live;

@@ -1,6 +1,6 @@
 //! Where credentials come from.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use twinhouse_core::Result;
@@ -21,6 +21,17 @@ pub trait CredentialSource: fmt::Debug + Send + Sync + 'static {
 
     /// The name of this way of authenticating, for example `oauth-m2m`.
     fn name(&self) -> &'static str;
+}
+
+#[async_trait]
+impl CredentialSource for Arc<dyn CredentialSource> {
+    async fn fetch(&self) -> Result<Credential> {
+        (**self).fetch().await
+    }
+
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
 }
 
 #[async_trait]

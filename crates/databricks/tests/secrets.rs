@@ -4,6 +4,9 @@
 #[allow(dead_code, reason = "the bench is made for the other tests")]
 #[path = "scripted/bench.rs"]
 mod bench;
+#[allow(dead_code, reason = "the store is made for the other tests")]
+#[path = "scripted/files_store.rs"]
+mod files_store;
 
 use std::{
     io,
@@ -14,10 +17,12 @@ use futures::TryStreamExt as _;
 use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
 use twinhouse_core::Report;
+use twinhouse_databricks::files::{TransferOptions, UploadRequest};
 use twinhouse_testkit::Answer;
 use twinhouse_warehouse_api::{StatementRequest, Warehouse as _, WarehouseExt as _};
 
 use bench::{Bench, STATEMENTS, file, linked, numbers, statement};
+use files_store::{EXPIRED_AWS, FILE, World, noise};
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -83,6 +88,7 @@ async fn no_log_no_error_and_no_debug_shows_a_secret() {
     for error in [dead, garbled, lost] {
         printed += &format!("{error} {error:?} {}", Report(&error));
     }
+    printed += &files().await;
     printed += &String::from_utf8_lossy(&log.0.lock().unwrap());
     assert!(
         printed.contains("twinhouse.statement") && printed.contains("twinhouse.http"),
@@ -90,4 +96,27 @@ async fn no_log_no_error_and_no_debug_shows_a_secret() {
     );
     let at = printed.find("canary").map(|at| printed[at.saturating_sub(200)..].chars().take(300).collect::<String>());
     assert_eq!(at, None);
+}
+
+/// Uploads in parts and downloads, by links that die, are cut off and refuse.
+async fn files() -> String {
+    let world = World::with(|builder| builder.max_retries(1)).await;
+    let expired = Answer::ok(format!("{EXPIRED_AWS}canary-words")).with_status(403);
+    world.server.once("PUT", "/storage/1/1", expired);
+    world.server.once("PUT", "/storage/2/1", Answer::close());
+    let options = TransferOptions::default().with_multipart_from(1000).with_part_size(1000);
+    let files = world.files().with_options(options);
+    files.upload(UploadRequest::new(FILE, noise(2500))).await.unwrap();
+    world.server.once("GET", "/storage/file", Answer::ok(noise(2500)).cut_after(100));
+    let download = files.download(FILE).await.unwrap();
+    let mut printed = format!("{files:?} {download:?}");
+    let cut = download.bytes(2500).await.unwrap_err();
+    world.server.once("PUT", "/storage/5/2", Answer::ok("<Code>canary-code</Code>").with_status(403));
+    world.server.always("PUT", "/storage/4/2", Answer::ok("<Code>canary-code</Code>").with_status(403));
+    world.server.always("PUT", "/storage/6/2", Answer::ok("<Code>canary-code</Code>").with_status(403));
+    let refused = files.upload(UploadRequest::new(FILE, noise(2500)).with_overwrite(true)).await.unwrap_err();
+    for error in [cut, refused] {
+        printed += &format!("{error} {error:?} {}", Report(&error));
+    }
+    printed
 }

@@ -209,6 +209,19 @@ def test_summaries(w, sql, schema):
     ]
 
 
+@claim("a view is told with its query and columns, and deleted", call=f"GET {BASE}/tables/{{full_name}}", engine="catalog, DataFusion")
+def test_a_view_is_described(w, sql, schema):
+    sql(f"create table {schema}.t (a int)")
+    sql(f"create view {schema}.v (x comment 'first') as select a from {schema}.t")
+    view = w.tables.get(f"{schema}.v")
+    assert (view.table_type, view.storage_location) == (uc.TableType.VIEW, None)
+    assert "select a from" in view.view_definition
+    assert [(c.name, c.type_name, c.comment) for c in view.columns] == [("x", uc.ColumnTypeName.INT, "first")]
+    assert [t.name for t in w.tables.list(*schema.split("."))] == ["t", "v"]
+    w.tables.delete(f"{schema}.v")
+    assert w.tables.exists(f"{schema}.v").table_exists is False
+
+
 @claim("a table gets another owner", call=f"PATCH {BASE}/tables/{{full_name}}", engine="catalog")
 def test_a_table_is_given_away(w, sql, schema):
     sql(f"create table {schema}.t (x int)")

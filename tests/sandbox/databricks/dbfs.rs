@@ -62,6 +62,8 @@ async fn trees_are_made_listed_moved_and_deleted() {
     assert!(!dbfs.exists("/tree").await.unwrap() && dbfs.exists("/forest/tree/a/b").await.unwrap());
     assert_eq!(dbfs.move_to("/none", "/x").await.unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(dbfs.move_to("/forest", "/forest/tree/f").await.unwrap_err().kind(), ErrorKind::AlreadyExists);
+    let full = dbfs.delete("/forest", false).await.unwrap_err();
+    assert_eq!((full.kind(), full.context("field")), (ErrorKind::InvalidInput, Some("recursive")));
     dbfs.delete("/forest", true).await.unwrap();
     assert_eq!(dbfs.delete("/forest", true).await.unwrap_err().kind(), ErrorKind::NotFound);
 }

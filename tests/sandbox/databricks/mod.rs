@@ -2,8 +2,11 @@
 
 mod dbfs;
 mod files;
+mod jobs;
 mod login;
 mod replay;
 mod sql;
+mod streaming;
 mod unity;
 mod warehouses;
+mod workspace;

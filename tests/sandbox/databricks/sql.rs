@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use arrow::array::{Array as _, AsArray as _};
+use arrow::{
+    array::{Array as _, AsArray as _},
+    datatypes::TimestampMicrosecondType,
+};
 use chrono::{NaiveDate, TimeDelta, Utc};
 use futures::{StreamExt as _, TryStreamExt as _};
 use proptest::{
@@ -127,7 +130,11 @@ async fn parameters_of_every_type_come_back_as_they_went() {
         (Value::Long(i64::MIN), "bigint", "-9223372036854775808"),
         (Value::Float(0.5), "float", "0.5"),
         (Value::Double(f64::INFINITY), "double", "Infinity"),
-        (Value::Decimal(Decimal::parse("12345678901234567890.12").unwrap()), "decimal(22,2)", "12345678901234567890.12"),
+        (
+            Value::Decimal(Decimal::parse("12345678901234567890.12").unwrap()),
+            "decimal(22,2)",
+            "12345678901234567890.12",
+        ),
         (Value::Text("it's \\ a \"t\"'; --\u{1F600}".into()), "string", "it's \\ a \"t\"'; --\u{1F600}"),
         (Value::Date(day), "date", "1999-12-31"),
         (Value::Timestamp(1), "timestamp", "1970-01-01 00:00:00.000001"),
@@ -157,7 +164,8 @@ async fn parameters_of_every_type_come_back_as_they_went() {
 async fn a_statement_that_takes_too_long_is_stopped_on_the_server() {
     let sql = sql().await;
     let marker = uuid::Uuid::new_v4().to_string();
-    let slow = format!("select /* {marker} */ sum((a.id * b.id) % 7) from range(10000000) a cross join range(1000000) b");
+    let slow =
+        format!("select /* {marker} */ sum((a.id * b.id) % 7) from range(10000000) a cross join range(1000000) b");
     let error = sql.execute_with_timeout(slow, Duration::from_millis(300)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     let id = error.statement_id().unwrap().to_owned();
@@ -245,7 +253,9 @@ async fn a_session_keeps_schema_views_settings_and_takes_question_marks() {
 #[tokio::test]
 async fn settings_that_the_engine_cannot_follow_are_refused_not_ignored() {
     let sql = sql().await;
-    for (name, value) in [("TIMEZONE", "Europe/Berlin"), ("ANSI_MODE", "false"), ("NO_SUCH_CONF", "1"), ("STATEMENT_TIMEOUT", "soon")] {
+    for (name, value) in
+        [("TIMEZONE", "Europe/Berlin"), ("ANSI_MODE", "false"), ("NO_SUCH_CONF", "1"), ("STATEMENT_TIMEOUT", "soon")]
+    {
         let error = sql.session().with_conf(name, value).open().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{name}: {error}");
         assert!(error.message().to_uppercase().contains(name), "{error}");
@@ -308,13 +318,22 @@ async fn views_are_kept_read_replaced_and_dropped() {
     let rows: Vec<(i32, String)> = sql.fetch_all(format!("select * from default.{v} order by key")).await.unwrap();
     assert_eq!(rows, [(2, "IT'S TWO".to_owned()), (3, "THREE".to_owned())]);
     // A view of a view, joined with its table, sees what is written later.
-    sql.run(format!("create view default.{v}_2 as select v.label from default.{v} v join default.{t} t on v.key = t.id")).await.unwrap();
+    sql.run(format!(
+        "create view default.{v}_2 as select v.label from default.{v} v join default.{t} t on v.key = t.id"
+    ))
+    .await
+    .unwrap();
     sql.run(format!("insert into default.{t} values (4, 'four')")).await.unwrap();
     assert_eq!(sql.fetch_all::<(i64,)>(format!("select count(*) from default.{v}_2")).await.unwrap(), [(3,)]);
-    let described: Vec<(String, String, Option<String>)> = sql.fetch_all(format!("describe default.{v}")).await.unwrap();
+    let described: Vec<(String, String, Option<String>)> =
+        sql.fetch_all(format!("describe default.{v}")).await.unwrap();
     assert_eq!(described[1], ("label".to_owned(), "string".to_owned(), Some("what it says".to_owned())));
-    let listed: Vec<(String, String)> =
-        sql.fetch_all(format!("select table_name, table_type from information_schema.tables where table_name like '%{t}' order by 1")).await.unwrap();
+    let listed: Vec<(String, String)> = sql
+        .fetch_all(format!(
+            "select table_name, table_type from information_schema.tables where table_name like '%{t}' order by 1"
+        ))
+        .await
+        .unwrap();
     assert_eq!(listed, [(t.clone(), "MANAGED".to_owned()), (v.clone(), "VIEW".to_owned())]);
 
     for (text, class) in [
@@ -325,7 +344,10 @@ async fn views_are_kept_read_replaced_and_dropped() {
         (format!("drop view default.{t}"), "WRONG_COMMAND_FOR_OBJECT_TYPE"),
         (format!("drop view default.{v}_none"), "TABLE_OR_VIEW_NOT_FOUND"),
         (format!("create view default.{v}_3 as select 1 as a, 2 as A"), "COLUMN_ALREADY_EXISTS"),
-        (format!("create view default.{v}_3 (a, b) as select 1"), "CREATE_VIEW_COLUMN_ARITY_MISMATCH.TOO_MANY_DATA_COLUMNS"),
+        (
+            format!("create view default.{v}_3 (a, b) as select 1"),
+            "CREATE_VIEW_COLUMN_ARITY_MISMATCH.TOO_MANY_DATA_COLUMNS",
+        ),
         (format!("create view default.{v}_3 as select * from default.{v}_none"), "TABLE_OR_VIEW_NOT_FOUND"),
         (format!("select * from default.{v} version as of 0"), "EXPECT_TABLE_NOT_VIEW.NO_ALTERNATIVE"),
     ] {
@@ -358,7 +380,11 @@ async fn a_query_is_explained_by_the_engines_plan_and_a_wrong_one_by_its_error()
 async fn the_information_schema_tells_what_there_is() {
     let sql = sql().await;
     let t = format!("info_{}", uuid::Uuid::new_v4().simple());
-    sql.run(format!("create table default.{t} (id bigint not null comment 'the key', tags array<string>, d decimal(10,2))")).await.unwrap();
+    sql.run(format!(
+        "create table default.{t} (id bigint not null comment 'the key', tags array<string>, d decimal(10,2))"
+    ))
+    .await
+    .unwrap();
     let columns: Vec<(String, i32, String, String, String, Option<String>)> = sql
         .fetch_all(format!(
             "select column_name, ordinal_position, is_nullable, full_data_type, data_type, comment \
@@ -377,11 +403,15 @@ async fn the_information_schema_tells_what_there_is() {
             row("d", 2, "YES", "decimal(10,2)", "DECIMAL", None),
         ]
     );
-    let all: Vec<(i64,)> =
-        sql.fetch_all(format!("select count(*) from system.information_schema.tables where table_name = '{t}'")).await.unwrap();
+    let all: Vec<(i64,)> = sql
+        .fetch_all(format!("select count(*) from system.information_schema.tables where table_name = '{t}'"))
+        .await
+        .unwrap();
     assert_eq!(all, [(1,)]);
-    let schemata: Vec<(String,)> =
-        sql.fetch_all("select schema_name from information_schema.schemata where schema_name = 'default'").await.unwrap();
+    let schemata: Vec<(String,)> = sql
+        .fetch_all("select schema_name from information_schema.schemata where schema_name = 'default'")
+        .await
+        .unwrap();
     assert_eq!(schemata, [("default".to_owned(),)]);
     assert_eq!(kind(sql.execute("select * from information_schema.no_such_thing").await), ErrorKind::NotFound);
 }
@@ -404,7 +434,14 @@ async fn what_the_builder_makes_is_what_the_engine_answers() {
     assert_eq!(ids(&all()).await, [1, 2, 3]);
     assert_eq!(ids(&all().version_as_of(1)).await, [1]);
     assert_eq!(ids(&all().version_as_of(2)).await, [1, 2]);
-    assert_eq!(ids(&all().timestamp_as_of(Utc::now() + TimeDelta::zero())).await.len(), 3);
+    // As of the last commit that there is, and of the one before.
+    let history = sql.query(format!("describe history default.{} limit 2", table.name())).await.unwrap();
+    let commits = history.collect_batches().await.unwrap();
+    let moments = commits[0].column_by_name("timestamp").unwrap().as_primitive::<TimestampMicrosecondType>();
+    for (commit, wanted) in [(0, 3), (1, 2)] {
+        let moment = chrono::DateTime::from_timestamp_micros(moments.value(commit)).unwrap();
+        assert_eq!(ids(&all().timestamp_as_of(moment)).await.len(), wanted);
+    }
     assert_eq!(ids(&all().where_(col("name").eq("it's two"))).await, [2]);
     assert_eq!(ids(&all().where_(col("id").is_in([1, 3])).where_(col("name").ne("one"))).await, [3]);
     assert_eq!(ids(&all().where_(col("id").is_in(Vec::<i32>::new()))).await, Vec::<i32>::new());
@@ -450,12 +487,33 @@ async fn what_the_builder_makes_is_what_the_engine_answers() {
 #[tokio::test]
 async fn hostile_names_and_values_go_through_the_engine_unharmed() {
     let sql = sql().await;
-    let piece = prop::sample::select(vec!["'", "\"", "\\", "`", ";", "--", "/*", "${x}", ":v", "\n", " or 1=1 ", "é", "\u{1F600}", "x"]);
+    let piece = prop::sample::select(vec![
+        "'",
+        "\"",
+        "\\",
+        "`",
+        ";",
+        "--",
+        "/*",
+        "${x}",
+        ":v",
+        "\n",
+        " or 1=1 ",
+        "é",
+        "\u{1F600}",
+        "x",
+    ]);
     let text = prop::collection::vec(piece, 1..8).prop_map(|pieces| pieces.concat());
-    let mut runner = TestRunner::new_with_rng(Config::default(), prop::test_runner::TestRng::deterministic_rng(prop::test_runner::RngAlgorithm::ChaCha));
+    let mut runner = TestRunner::new_with_rng(
+        Config::default(),
+        prop::test_runner::TestRng::deterministic_rng(prop::test_runner::RngAlgorithm::ChaCha),
+    );
     for _ in 0..40 {
-        let (alias, value, other) =
-            (text.new_tree(&mut runner).unwrap().current(), text.new_tree(&mut runner).unwrap().current(), text.new_tree(&mut runner).unwrap().current());
+        let (alias, value, other) = (
+            text.new_tree(&mut runner).unwrap().current(),
+            text.new_tree(&mut runner).unwrap().current(),
+            text.new_tree(&mut runner).unwrap().current(),
+        );
         let inner = QueryBuilder::new().select_as(expr(":v").bind("v", value.clone()), alias.clone());
         let query = QueryBuilder::new()
             .select([col(alias.clone())])

@@ -426,6 +426,35 @@ async fn temporary_credentials_open_the_files_of_one_table_and_nothing_else() {
     assert_eq!(client.generate(&outside).await.unwrap_err().kind(), ErrorKind::NotFound);
 }
 
+#[tokio::test]
+async fn views_are_among_the_tables() {
+    let lake = Lake::new("views").await;
+    let tables = lake.catalog.tables();
+    lake.sql("create table {s}.t (a int, d decimal(12,2))").await.unwrap();
+    lake.sql("create view {s}.v (x comment 'first', total) comment 'seen' as select a, d * 2 from {s}.t")
+        .await
+        .unwrap();
+    let view = tables.get(&lake.full("v")).await.unwrap();
+    assert_eq!((view.table_type, view.comment.as_deref()), (Some(TableType::View), Some("seen")));
+    assert!(view.view_definition.unwrap().contains("d * 2") && view.storage_location.is_none());
+    assert_eq!((view.columns[0].name.as_str(), view.columns[0].comment.as_deref()), ("x", Some("first")));
+    assert_eq!(view.columns[0].data_type, DataType::Int32);
+    assert!(matches!(view.columns[1].data_type, DataType::Decimal128(..)));
+    let listed: Vec<_> = tables.list(ListTables::new("main", &lake.schema)).try_collect().await.unwrap();
+    assert_eq!(listed.iter().map(|table| table.name.as_str()).collect::<Vec<_>>(), ["t", "v"]);
+    let request = ListSummaries::new("main").with_schema_name_pattern(&lake.schema);
+    let kinds: Vec<_> = tables.list_summaries(request).map_ok(|table| table.table_type).try_collect().await.unwrap();
+    assert_eq!(kinds, [Some(TableType::Managed), Some(TableType::View)]);
+    assert!(tables.exists(&lake.full("v")).await.unwrap());
+    let grant = PermissionsChange::new("readers").with_add([Privilege::Select]);
+    lake.catalog.grants().update(SecurableType::Table, &lake.full("v"), [grant]).await.unwrap();
+    tables.update_owner(&lake.full("v"), "ann").await.unwrap();
+    assert_eq!(tables.get(&lake.full("v")).await.unwrap().owner.as_deref(), Some("ann"));
+    tables.delete(&lake.full("v")).await.unwrap();
+    assert!(!tables.exists(&lake.full("v")).await.unwrap());
+    assert_eq!(lake.number("select count(*) from {s}.t").await, 0);
+}
+
 /// What is written into a table while it gets another name is not lost, and neither is the table.
 #[tokio::test]
 async fn a_schema_that_is_renamed_under_a_writer_keeps_its_table() {

@@ -43,10 +43,14 @@ async fn a_stopped_warehouse_starts_when_a_statement_comes_which_is_pending_mean
     warehouses.start(id).await.unwrap();
     let seen = Arc::new(Mutex::new(Vec::new()));
     let told = Arc::clone(&seen);
-    let options = WaitOptions::default().with_progress(move |warehouse| told.lock().unwrap().push(warehouse.state.to_string()));
+    let options =
+        WaitOptions::default().with_progress(move |warehouse| told.lock().unwrap().push(warehouse.state.to_string()));
     warehouses.wait_running(id, options).await.unwrap();
     let seen = seen.lock().unwrap();
-    assert_eq!((seen.first().map(String::as_str), seen.last().map(String::as_str)), (Some("STARTING"), Some("RUNNING")));
+    assert_eq!(
+        (seen.first().map(String::as_str), seen.last().map(String::as_str)),
+        (Some("STARTING"), Some("RUNNING"))
+    );
     sandbox.stop().await.unwrap();
 }
 

@@ -25,7 +25,8 @@ async fn notebooks_and_files_come_back_as_they_went_in() {
     assert!(String::from_utf8_lossy(&exported.content).contains("print(1)"), "{exported:?}");
     assert_eq!(exported.content, workspace.download(path, Some(ExportFormat::Source)).await.unwrap());
     assert_eq!(workspace.import(notebook.clone()).await.unwrap_err().kind(), ErrorKind::AlreadyExists);
-    let replaced = ImportRequest { content: "print(2)\n".into(), ..notebook }.with_overwrite(true);
+    let mut replaced = notebook.with_overwrite(true);
+    replaced.content = "print(2)\n".into();
     workspace.import(replaced).await.unwrap();
     assert!(String::from_utf8_lossy(&workspace.download(path, None).await.unwrap()).contains("print(2)"));
 

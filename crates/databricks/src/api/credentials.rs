@@ -1,6 +1,6 @@
 //! From settings to whoever gives credentials.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use twinhouse_auth::{
     CacheOptions, Cached, CredentialSource, TokenEndpoint,
@@ -40,6 +40,9 @@ impl Roads<'_> {
         let mut options = CacheOptions::default();
         if auth.attributes.disable_async_token_refresh.as_ref().is_some_and(|flag| flag.value().0) {
             options = options.with_stale_window(Duration::ZERO);
+        }
+        if let Some(source) = &auth.source {
+            return Ok(Login { credentials: Cached::with_options(Arc::clone(source), options), workspace: None });
         }
         let mut workspace = None;
         let mut sources = Vec::new();

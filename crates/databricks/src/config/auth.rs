@@ -1,8 +1,8 @@
 //! Which one of the ways to prove who we are.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
-use twinhouse_auth::sources::id_token::AzureDevOpsIdToken;
+use twinhouse_auth::{CredentialSource, sources::id_token::AzureDevOpsIdToken};
 use twinhouse_core::{
     Error, ErrorKind, Result,
     config::{Env, Layers},
@@ -24,6 +24,8 @@ pub(crate) const ID_TOKEN: &str = "DATABRICKS_OIDC_TOKEN";
 pub(crate) struct Auth {
     /// One; more only where nothing was configured and several command-line tools may be logged in.
     pub(crate) methods: Vec<Method>,
+    /// The program's own, in place of all methods.
+    pub(crate) source: Option<Arc<dyn CredentialSource>>,
     pub(crate) attributes: Attributes,
     /// Where the command-line tools are.
     pub(crate) az: Option<PathBuf>,
@@ -37,6 +39,7 @@ impl Auth {
         layers: &mut Layers,
         attributes: Attributes,
         auth_type: Option<String>,
+        source: Option<Arc<dyn CredentialSource>>,
         host: Option<&Host>,
     ) -> Result<Self> {
         let forced = layers
@@ -52,7 +55,10 @@ impl Auth {
         let cli = text(attributes.databricks_cli_path.as_ref()).map(|path| env.expand(path));
         let az = program(&env, "az");
         let databricks = cli.or_else(|| program(&env, "databricks"));
-        let mut auth = Self { methods: Vec::new(), attributes, az, databricks, env };
+        let mut auth = Self { methods: Vec::new(), source, attributes, az, databricks, env };
+        if auth.source.is_some() {
+            return Ok(auth);
+        }
         auth.methods = match forced {
             Some(method) => {
                 auth.check(layers, method)?;
@@ -65,9 +71,10 @@ impl Auth {
 
     /// The name under which it is known before the first call.
     pub(crate) fn name(&self) -> &'static str {
-        match self.methods.as_slice() {
-            [method] => method.name(),
-            _ => "default",
+        match (&self.source, self.methods.as_slice()) {
+            (Some(source), _) => source.name(),
+            (None, [method]) => method.name(),
+            (None, _) => "default",
         }
     }
 

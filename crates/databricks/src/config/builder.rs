@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use twinhouse_auth::sources::{azure::AzureCloud, google::GoogleEndpoints};
+use twinhouse_auth::{
+    CredentialSource,
+    sources::{azure::AzureCloud, google::GoogleEndpoints},
+};
 use twinhouse_core::{
     Result, Secret,
     config::Env,
@@ -27,6 +30,7 @@ pub struct DatabricksBuilder {
     pub(super) host: Option<String>,
     pub(super) auth: Given,
     pub(super) auth_type: Option<String>,
+    pub(super) source: Option<Arc<dyn CredentialSource>>,
     pub(super) warehouse_id: Option<String>,
     pub(super) catalog: Option<String>,
     pub(super) schema: Option<String>,
@@ -254,6 +258,13 @@ impl DatabricksBuilder {
     /// Renews tokens only when they have run out, never in the background before.
     pub fn disable_async_token_refresh(mut self, on: bool) -> Self {
         self.auth.disable_async_token_refresh = Some(Flag(on));
+        self
+    }
+
+    /// Obtains credentials from this source of one's own, or of `twinhouse_auth`. Nothing else that is said about who we
+    /// are is then looked at. What it gives is kept and renewed as every other credential.
+    pub fn credentials(mut self, source: impl CredentialSource) -> Self {
+        self.source = Some(Arc::new(source));
         self
     }
 

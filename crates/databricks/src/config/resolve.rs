@@ -67,9 +67,9 @@ impl DatabricksBuilder {
         if found.is_none() && resource.is_none() {
             host(&mut layers, true)?;
         }
-        let auth = Auth::resolve(&mut layers, attributes, self.auth_type, found.as_ref())?;
+        let auth = Auth::resolve(&mut layers, attributes, self.auth_type, self.source, found.as_ref())?;
         let lookup = found.is_none();
-        if lookup && !auth.methods.iter().all(|method| method.is_azure()) {
+        if lookup && (auth.source.is_some() || !auth.methods.iter().all(|method| method.is_azure())) {
             host(&mut layers, true)?;
         }
         let Host { url: host, workspace_id, account_id } = match (found, resource) {
@@ -201,6 +201,7 @@ impl DatabricksBuilder {
         let named = named.or_else(|| env.var("DATABRICKS_CONFIG_PROFILE").map(str::to_owned));
         let known = self.host.is_some()
             || !self.auth.is_empty()
+            || self.source.is_some()
             || env.var("DATABRICKS_HOST").is_some()
             || attributes::variables().iter().any(|name| env.var(name).is_some());
         let file = self.config_file.take().or_else(|| env.var("DATABRICKS_CONFIG_FILE").map(str::to_owned));

@@ -33,6 +33,7 @@ const LARGEST_BLOCK: u64 = 1 << 20;
 const LARGEST_READ: u64 = 1 << 20;
 /// What the service calls it when it has deleted a part of a large tree and wants to be called again.
 const PARTIAL_DELETE: &str = "PARTIAL_DELETE";
+const IO_ERROR: &str = "IO_ERROR";
 /// Called again no more often than this, with a pause between.
 const DELETES: u32 = 120;
 const PAUSE: Duration = Duration::from_secs(1);
@@ -191,7 +192,8 @@ impl Dbfs {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`]; [`ErrorKind::Unavailable`] if the tree is not gone after many calls.
+    /// [`ErrorKind::NotFound`]; [`ErrorKind::InvalidInput`] for a directory that is not empty, unless `recursive`;
+    /// [`ErrorKind::Unavailable`] if the tree is not gone after many calls.
     ///
     /// # Cancellation
     ///
@@ -212,6 +214,17 @@ impl Dbfs {
                         && (calls > 1 || error.fault().effect == Effect::Unknown) =>
                 {
                     return Ok(());
+                }
+                // The service's word for a directory that is not empty says as much of a failing disk.
+                Err(error)
+                    if error.vendor_code() == Some(IO_ERROR)
+                        && !recursive
+                        && self.list(path).await.is_ok_and(|inside| !inside.is_empty()) =>
+                {
+                    return Err(Error::new(ErrorKind::InvalidInput, "the directory is not empty: say `recursive`")
+                        .with_context("field", "recursive")
+                        .with_context("path", path.to_owned())
+                        .with_source(error));
                 }
                 done => return done,
             }

@@ -246,7 +246,9 @@ impl Once {
     /// The next part, and whether it is the last. It is as long as asked unless it is the last.
     pub(crate) async fn part(&mut self, size: u64) -> Result<(Bytes, bool)> {
         let size = usize::try_from(size).unwrap_or(usize::MAX);
-        let mut part = BytesMut::new();
+        // At once, and no more: growing would hold up to twice as much.
+        let whole = self.length.and_then(|length| usize::try_from(length).ok()).unwrap_or(size);
+        let mut part = BytesMut::with_capacity(size.min(whole));
         loop {
             let taken = self.carry.len().min(size - part.len());
             // Copied: pieces may be small parts of large buffers, which they would keep alive.

@@ -94,6 +94,8 @@ impl RunHandle {
         options: &WaitOptions,
         progress: impl FnMut(WaitProgress<'_>) + Send,
     ) -> Result<RunOutcome> {
+        // It may have been repaired since somebody saw it end.
+        self.over.store(false, Ordering::Relaxed);
         let outcome = self.jobs.outcome_with(self.id, options, progress).await?;
         self.over.store(true, Ordering::Relaxed);
         Ok(outcome)

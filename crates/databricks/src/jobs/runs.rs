@@ -38,6 +38,16 @@ struct Exported {
     views: Vec<ExportedView>,
 }
 
+/// Runs that were started, by the kind of their tasks: `notebook`, `sql`, …, `mixed`, and `job` for those of a job.
+const RUNS_STARTED: &str = "twinhouse_runs_started_total";
+
+fn counted(started: Result<RunHandle>, job_type: &'static str) -> Result<RunHandle> {
+    if started.is_ok() {
+        metrics::counter!(RUNS_STARTED, "job_type" => job_type).increment(1);
+    }
+    started
+}
+
 impl Jobs {
     /// Starts a run of tasks that are at hand.
     ///
@@ -56,10 +66,11 @@ impl Jobs {
     pub async fn submit(&self, mut request: SubmitRun) -> Result<RunHandle> {
         request.check()?;
         let token = request.idempotency_token.get_or_insert_with(IdempotencyToken::random).clone();
-        let span =
-            tracing::info_span!("twinhouse.run.submit", job_type = request.job_type(), run_id = tracing::field::Empty);
+        let job_type = request.job_type();
+        let span = tracing::info_span!("twinhouse.run.submit", job_type, run_id = tracing::field::Empty);
         let on_drop = request.on_drop;
-        self.start("run.submit", &["runs", "submit"], request, token, on_drop).instrument(span).await
+        let started = self.start("run.submit", &["runs", "submit"], request, token, on_drop).instrument(span).await;
+        counted(started, job_type)
     }
 
     /// Starts a run of a job. Everything that [`submit`](Self::submit) says holds here too.
@@ -76,7 +87,8 @@ impl Jobs {
         let token = request.idempotency_token.get_or_insert_with(IdempotencyToken::random).clone();
         let span = tracing::info_span!("twinhouse.run.now", job_id = request.job_id.0, run_id = tracing::field::Empty);
         let on_drop = request.on_drop;
-        self.start("run.now", &["run-now"], request, token, on_drop).instrument(span).await
+        let started = self.start("run.now", &["run-now"], request, token, on_drop).instrument(span).await;
+        counted(started, "job")
     }
 
     async fn start<T: Serialize>(

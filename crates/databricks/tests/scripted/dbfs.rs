@@ -203,6 +203,18 @@ async fn a_large_tree_is_deleted_in_as_many_calls_as_it_takes() {
     assert_eq!(world.client.dbfs().delete("/none", true).await.unwrap_err().kind(), ErrorKind::NotFound);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_directory_that_is_not_empty_is_no_failing_disk() {
+    let world = World::new().await;
+    world.server.always("POST", DELETE, refusal(400, "IO_ERROR", "NONE"));
+    let inside = json!({ "files": [{ "path": "/d/a", "is_dir": false, "file_size": 1 }] });
+    world.server.once("GET", "/api/2.0/dbfs/list", Answer::json(inside));
+    let error = world.client.dbfs().delete("/d", false).await.unwrap_err();
+    assert_eq!((error.kind(), error.context("field")), (ErrorKind::InvalidInput, Some("recursive")));
+    world.server.once("GET", "/api/2.0/dbfs/list", Answer::json(json!({})));
+    assert_eq!(world.client.dbfs().delete("/d", false).await.unwrap_err().kind(), ErrorKind::Unavailable);
+}
+
 #[tokio::test]
 async fn the_other_calls_send_what_they_say() {
     let world = World::new().await;

@@ -4,7 +4,13 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use serde_json::json;
-use twinhouse_core::{Error, ErrorKind, Report, Secret, config::Env, http::Url, resilience::Registry};
+use twinhouse_auth::{TokenEndpoint, sources::PatExchange};
+use twinhouse_core::{
+    Error, ErrorKind, Report, Secret,
+    config::Env,
+    http::{Http, Url},
+    resilience::{Policy, Registry},
+};
 use twinhouse_databricks::{
     AzureCloud, DatabricksBuilder, DatabricksClient, DatabricksWarehouse, EndpointFamily, Rate,
 };
@@ -242,4 +248,24 @@ async fn a_client_made_for_each_call_is_limited_like_one_that_is_kept() {
         run(&warehouse(builder)).await.unwrap();
     }
     assert!(began.elapsed() >= Duration::from_millis(380), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_source_of_ones_own_goes_before_all_that_is_configured() {
+    let server = server().await;
+    server.always("POST", STATEMENTS, Answer::json(ddl()));
+    server.once("POST", TOKENS, token("lesser"));
+    let (http, policy) = (Http::builder().build().unwrap(), Policy::builder().build());
+    let endpoint = TokenEndpoint::workspace(server.url().parse().unwrap());
+    let exchange = PatExchange::new(http, policy, endpoint, "dapi-canary").with_scope("sql");
+    let builder = builder(&server, &[("DATABRICKS_TOKEN", "canary"), ("DATABRICKS_CLIENT_SECRET", "canary")]);
+    let client = builder.credentials(exchange).client().unwrap();
+    assert_eq!(client.config().auth_type(), "pat-exchange");
+    for _ in 0..2 {
+        run(&client.warehouse().unwrap()).await.unwrap();
+    }
+    let post = server.requests().into_iter().find(|request| request.path() == STATEMENTS).unwrap();
+    assert_eq!(post.header("authorization"), Some("Bearer lesser"));
+    assert!(!format!("{client:?}").contains("canary"));
+    server.verify();
 }

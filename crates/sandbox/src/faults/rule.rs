@@ -6,6 +6,8 @@ use twinhouse_core::{Error, Result};
 
 /// Where the external links of the Databricks workspace lead to.
 const LINKS: &str = "/links/";
+/// The paths of links to files of volumes, and to parts of them.
+const STORAGE: &str = "/storage/";
 /// Where statements are submitted and asked about, and what answers with links.
 const STATEMENTS: &str = "/sql/statements";
 /// What starts a run of a job: `runs/submit` and `run-now`.
@@ -199,7 +201,8 @@ impl FaultKind {
     /// Whether this is a call that can fail in this way at all.
     fn concerns(self, call: &Call<'_>) -> bool {
         match self {
-            Self::ExpiredLink | Self::TruncatedArrow => call.path.starts_with(LINKS),
+            Self::ExpiredLink => call.path.starts_with(LINKS) || call.path.starts_with(STORAGE),
+            Self::TruncatedArrow => call.path.starts_with(LINKS),
             Self::EarlyLink { .. } => call.path.contains(STATEMENTS),
             Self::WarehouseStarting { .. } => {
                 call.method == "POST" && call.path.trim_end_matches('/').ends_with(STATEMENTS)

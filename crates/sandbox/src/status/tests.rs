@@ -54,6 +54,8 @@ fn board() -> Board {
     faults.schedule(rule).unwrap();
     let board = Board::new(faults);
     let databricks = DatabricksAccess {
+        https_url: "https://127.0.0.1:4".to_owned(),
+        ca_file: "/tmp/ca.pem".into(),
         url: "http://127.0.0.1:1".to_owned(),
         https_url: "https://127.0.0.1:3".to_owned(),
         ca_file: "/ca.pem".into(),

@@ -22,7 +22,7 @@ pub trait IdTokenSource: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`](twinhouse_core::ErrorKind::Config) if there is none; else what its issuer said.
+    /// [`ErrorKind::Config`] if there is none; else what its issuer said.
     async fn id_token(&self, audience: &str) -> Result<Secret>;
 
     /// The name of the way of authenticating that begins with it, for example `github-oidc`.

@@ -45,6 +45,8 @@ impl Asker {
         let headers = self.conditions(start, version);
         let opened = self.open(&headers).await.map_err(|error| match error.context("status") {
             Some("412") => replaced().with_source(error),
+            // There were more bytes in it, or the first answer said so.
+            Some("416") if version.is_some() => replaced().with_source(error),
             Some("416") => Error::new(ErrorKind::InvalidInput, "the range begins beyond the end of the file")
                 .with_context("field", "range")
                 .with_context("start", start.to_string())

@@ -49,10 +49,17 @@ impl RunResult {
         let older = state.and_then(|state| state.life_cycle_state.as_ref());
         let newer = status.and_then(|status| status.state.as_ref());
         let result = state.and_then(|state| state.result_state.as_ref());
-        let code = status.and_then(|status| status.termination_details.as_ref()?.code.as_ref());
+        let details = status.and_then(|status| status.termination_details.as_ref());
+        let (code, fault) = (details.and_then(|it| it.code.as_ref()), details.and_then(|it| it.r#type.as_ref()));
         match (older, newer) {
             (Some(RunLifeCycleState::Skipped), _) => return Some(result.map_or(Self::Skipped, Self::of_result)),
-            (Some(RunLifeCycleState::InternalError), _) => return Some(Self::InternalError),
+            // So ends, too, a run of several tasks that one of them has failed: whose fault it was tells them apart.
+            (Some(RunLifeCycleState::InternalError), _)
+                if matches!(fault, None | Some(TerminationType::InternalError)) =>
+            {
+                return Some(Self::InternalError);
+            }
+            (Some(RunLifeCycleState::InternalError), _) => {}
             (Some(RunLifeCycleState::Terminated), _) | (_, Some(RunStatusState::Terminated)) => {}
             // A state of the future is an end only if an end is told beside it.
             (Some(RunLifeCycleState::Other(_)) | None, Some(RunStatusState::Other(_)) | None)

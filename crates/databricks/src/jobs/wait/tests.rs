@@ -15,3 +15,16 @@ fn options_that_would_not_pause_are_refused() {
     let less = WaitOptions::default().with_longest_pause(Duration::from_millis(1));
     assert_eq!(less.check().unwrap_err().context("field"), Some("longest_pause"));
 }
+
+#[test]
+fn every_call_can_be_given_to_a_task() {
+    fn can_be_spawned<T: Send>(_: impl Fn(Jobs, WaitOptions) -> T) {}
+    can_be_spawned(|jobs, options| async move { jobs.wait(RunId(1), &options).await });
+    can_be_spawned(|jobs, options| async move {
+        jobs.outcome_with(RunId(1), &options, |look| drop(look.run.phase().to_owned())).await
+    });
+    can_be_spawned(|jobs, options| async move { jobs.attach(RunId(1)).wait(&options).await });
+    can_be_spawned(|jobs, _| async move { jobs.outputs(RunId(1)).await });
+    can_be_spawned(|jobs, _| async move { jobs.submit(crate::jobs::SubmitRun::new("r")).await });
+    can_be_spawned(|jobs, _| async move { jobs.get_by_name("j").await });
+}

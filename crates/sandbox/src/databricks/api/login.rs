@@ -120,7 +120,7 @@ impl Access {
         Loan { access: self.clone(), token: Secret::new(token) }
     }
 
-    fn issue(&self, who: Who) -> String {
+    pub(super) fn issue(&self, who: Who) -> String {
         let token = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
         let now = Instant::now();
         let mut issued = self.issued();

@@ -1,8 +1,14 @@
 //! Who is asking.
 
-use axum::{Json, Router, extract::Extension, routing::get};
-use serde_json::{Value, json};
+use axum::{
+    Json, Router,
+    extract::Extension,
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+use serde_json::json;
 
+use super::{WORKSPACE_HEADER, WORKSPACE_ID};
 use crate::databricks::engine::USER;
 
 /// Whose token came with a request.
@@ -27,7 +33,7 @@ pub(super) fn routes() -> Router {
     Router::new().route("/api/2.0/preview/scim/v2/Me", get(me))
 }
 
-async fn me(Extension(who): Extension<Who>) -> Json<Value> {
+async fn me(Extension(who): Extension<Who>) -> Response {
     let mut me = json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
         "userName": who.name(),
@@ -46,5 +52,6 @@ async fn me(Extension(who): Extension<Who>) -> Json<Value> {
             me["displayName"] = json!("sandbox-principal");
         }
     }
-    Json(me)
+    // By this header clients learn the number of their workspace.
+    ([(WORKSPACE_HEADER, WORKSPACE_ID)], Json(me)).into_response()
 }

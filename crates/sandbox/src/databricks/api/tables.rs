@@ -17,9 +17,8 @@ use super::{
     },
 };
 use crate::databricks::{
-    engine::{FullName, TableEntry, comment, schema_mut},
-    error::SqlError,
-    sql::column_type_text,
+    engine::{FullName, Securable, TableEntry, ViewColumn, ViewEntry, comment},
+    sql::{column_type_text, type_of_text},
 };
 
 /// Tables of one page are opened so many at a time.
@@ -41,6 +40,9 @@ fn table_type(entry: &TableEntry) -> &'static str {
 impl Unity {
     /// What is known of a table.
     async fn table(&self, name: FullName, much: Much) -> ApiResult<Value> {
+        if let Some(view) = self.engine.catalog_view(&name) {
+            return self.view(&name, &view, much);
+        }
         let text = full_name(&name);
         let opened = self.engine.table_fields(name.clone()).await;
         let (entry, fields, partitions, set) = opened.map_err(|error| refusal(&error, "Table", &text))?;
@@ -50,9 +52,7 @@ impl Unity {
             table.insert("updated_at".to_owned(), updated_at.into());
         }
         if !much.usernames {
-            for name in ["owner", "created_by", "updated_by"] {
-                table.remove(name);
-            }
+            without_usernames(&mut table);
         }
         let mut put = |key: &str, value: Value| table.insert(key.to_owned(), value);
         put("catalog_name", name.catalog.into());
@@ -83,6 +83,25 @@ impl Unity {
         Ok(table.into())
     }
 
+    fn view(&self, name: &FullName, entry: &ViewEntry, much: Much) -> ApiResult<Value> {
+        let mut view = info(&name.name, entry.created_at, entry.comment.as_deref(), &entry.governance);
+        if !much.usernames {
+            without_usernames(&mut view);
+        }
+        let mut put = |key: &str, value: Value| view.insert(key.to_owned(), value);
+        put("catalog_name", name.catalog.clone().into());
+        put("schema_name", name.schema.clone().into());
+        put("full_name", full_name(name).into());
+        put("table_id", entry.id.to_string().into());
+        put("table_type", "VIEW".into());
+        put("view_definition", entry.text.clone().into());
+        if much.columns {
+            let columns = entry.columns.iter().enumerate().map(|(position, column)| view_column(position, column));
+            put("columns", columns.collect::<ApiResult<Vec<_>>>()?.into());
+        }
+        Ok(view.into())
+    }
+
     async fn whole_table(&self, name: FullName) -> ApiResult<Value> {
         self.table(name, Much { columns: true, properties: true, usernames: true, constraints: true }).await
     }
@@ -90,9 +109,33 @@ impl Unity {
     fn tables_of(&self, catalog: &str, schema: &str) -> Vec<String> {
         self.engine.catalog().read(|listing| {
             let schema = listing.get(catalog).and_then(|entry| entry.schemas.get(schema));
-            schema.map(|schema| schema.tables.keys().cloned().collect()).unwrap_or_default()
+            let names = schema.map(|schema| schema.tables.keys().chain(schema.views.keys()).cloned());
+            let mut names: Vec<String> = names.into_iter().flatten().collect();
+            names.sort_unstable();
+            names
         })
     }
+}
+
+fn without_usernames(table: &mut Map<String, Value>) {
+    for name in ["owner", "created_by", "updated_by"] {
+        table.remove(name);
+    }
+}
+
+fn view_column(position: usize, column: &ViewColumn) -> ApiResult<Value> {
+    let described = match type_of_text(&column.type_text) {
+        Ok(data_type) => self::column(&StructField::nullable(&column.name, data_type), position, None)?,
+        // A type that tables do not have.
+        Err(_) => {
+            let text = column.type_text.to_lowercase();
+            let name = text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_uppercase();
+            json!({ "name": column.name, "type_name": name, "type_text": text, "position": position, "nullable": true })
+        }
+    };
+    let Value::Object(mut described) = described else { return Ok(described) };
+    described.extend(column.comment.as_ref().map(|comment| ("comment".to_owned(), comment.as_str().into())));
+    Ok(described.into())
 }
 
 /// When the log was last written, in milliseconds since 1970.
@@ -190,13 +233,16 @@ pub(super) async fn find(State(unity): State<Unity>, Segment(name): Segment, que
 }
 
 pub(super) async fn exists(State(unity): State<Unity>, Segment(name): Segment) -> ApiResult<Json<Value>> {
-    let exists = unity.engine.catalog().table(&three_parts(&name)?).is_ok();
+    let full = three_parts(&name)?;
+    let exists = unity.engine.catalog().table(&full).is_ok() || unity.engine.catalog_view(&full).is_some();
     Ok(Json(json!({ "table_exists": exists })))
 }
 
 pub(super) async fn remove(State(unity): State<Unity>, Segment(name): Segment) -> ApiResult<Json<Value>> {
-    let FullName { catalog, schema, name: table } = three_parts(&name)?;
-    unity.run(drop_statement("TABLE", &[&catalog, &schema, &table], false), "Table", &name).await?;
+    let full = three_parts(&name)?;
+    let kind = if unity.engine.catalog_view(&full).is_some() { "VIEW" } else { "TABLE" };
+    let FullName { catalog, schema, name: table } = full;
+    unity.run(drop_statement(kind, &[&catalog, &schema, &table], false), "Table", &name).await?;
     Ok(Json(json!({})))
 }
 
@@ -244,10 +290,9 @@ pub(super) async fn create(State(unity): State<Unity>, body: Bytes) -> ApiResult
 pub(super) async fn update(State(unity): State<Unity>, Segment(name): Segment, body: Bytes) -> ApiResult<Json<Value>> {
     let change = Change::read(&body, &["owner"])?;
     let full = three_parts(&name)?;
+    let table = Securable::Table(full);
     let changed = unity.engine.catalog().change(|listing| {
-        let entry = schema_mut(listing, &full.catalog, &full.schema)?.tables.get_mut(&full.name);
-        let entry = entry.ok_or_else(|| SqlError::table_not_found(&full))?;
-        change.apply(&mut entry.comment, &mut entry.governance);
+        change.apply(&mut None, table.governance_mut(listing)?);
         Ok(())
     });
     changed.map_err(|error| refusal(&error, "Table", &name))?;
@@ -262,12 +307,13 @@ pub(super) async fn summaries(State(unity): State<Unity>, query: Query) -> ApiRe
     let kinds: BTreeMap<String, &'static str> = unity.engine.catalog().read(|listing| {
         let entry = listing.get(&catalog).ok_or_else(|| no_catalog(&catalog))?;
         let schemas = entry.schemas.iter().filter(|(schema, _)| fits("schema_name_pattern", schema));
-        let tables = schemas.flat_map(|(schema, entry)| entry.tables.iter().map(move |table| (schema, table)));
-        let tables = tables.filter(|(_, (table, _))| fits("table_name_pattern", table));
-        let kind = |(schema, (table, entry)): (&String, (&String, &TableEntry))| {
-            (format!("{catalog}.{schema}.{table}"), table_type(entry))
-        };
-        Ok::<_, ApiError>(tables.map(kind).collect())
+        let all = schemas.flat_map(|(schema, entry)| {
+            let tables = entry.tables.iter().map(|(name, table)| (name, table_type(table)));
+            tables.chain(entry.views.keys().map(|name| (name, "VIEW"))).map(move |found| (schema, found))
+        });
+        let all = all.filter(|(_, (table, _))| fits("table_name_pattern", table));
+        let named = all.map(|(schema, (table, kind))| (format!("{catalog}.{schema}.{table}"), kind));
+        Ok::<_, ApiError>(named.collect())
     })?;
     let (names, next) = unity.paging(&query, LARGE_PAGE)?.capped(LARGE_PAGE).cut(kinds.keys().cloned().collect());
     let tables = names.iter().map(|name| json!({ "full_name": name, "table_type": kinds[name] })).collect();

@@ -368,6 +368,23 @@ mod tests {
     }
 
     #[test]
+    fn a_listing_of_an_earlier_version_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let id = Uuid::new_v4();
+        let table = serde_json::json!({ "id": id, "folder": "tables/t", "comment": null, "created_at": 1 });
+        let volume = serde_json::json!({ "id": id, "folder": "volumes/v", "comment": "c", "created_at": 2 });
+        let schema = serde_json::json!({
+            "id": id, "comment": null, "created_at": 3, "tables": { "t": table }, "volumes": { "v": volume },
+        });
+        let main = serde_json::json!({ "comment": null, "created_at": 4, "schemas": { "default": schema } });
+        let old = serde_json::json!({ "main": main }).to_string();
+        fs::write(folder.path().join("catalog.json"), old).unwrap();
+        let catalog = Catalog::open(folder.path()).unwrap();
+        let entry = catalog.table(&name("t")).unwrap();
+        assert!(entry.keys.is_empty() && !entry.is_external() && entry.governance == Governance::default());
+    }
+
+    #[test]
     fn a_refused_change_leaves_nothing_behind() {
         let folder = tempfile::tempdir().unwrap();
         let catalog = Catalog::open(folder.path()).unwrap();

@@ -52,11 +52,11 @@ impl Engine {
                     "LOCATION_OVERLAP: '{location}' overlaps with the files of another table."
                 )));
             }
-            let tables = &mut schema_mut(listing, &name.catalog, &name.schema)?.tables;
-            if tables.contains_key(&name.name) {
+            let schema = schema_mut(listing, &name.catalog, &name.schema)?;
+            if schema.tables.contains_key(&name.name) || schema.views.contains_key(&name.name) {
                 return Err(already_exists("TABLE_OR_VIEW", name));
             }
-            tables.insert(name.name.clone(), entry);
+            schema.tables.insert(name.name.clone(), entry);
             Ok(())
         })
     }

@@ -45,6 +45,7 @@ impl Governance {
 pub(crate) enum Securable {
     Catalog(String),
     Schema(String, String),
+    /// Or a view.
     Table(FullName),
     Volume(FullName),
     Function(FullName),
@@ -93,8 +94,10 @@ impl Securable {
             }
             Self::Schema(catalog, schema) => Ok(&schema_of(listing, catalog, schema)?.governance),
             Self::Table(name) => {
-                let found = schema_of(listing, &name.catalog, &name.schema)?.tables.get(&name.name);
-                Ok(&found.ok_or_else(|| SqlError::table_not_found(name))?.governance)
+                let schema = schema_of(listing, &name.catalog, &name.schema)?;
+                let table = schema.tables.get(&name.name).map(|table| &table.governance);
+                let found = table.or_else(|| schema.views.get(&name.name).map(|view| &view.governance));
+                found.ok_or_else(|| SqlError::table_not_found(name))
             }
             Self::Volume(name) => {
                 let found = schema_of(listing, &name.catalog, &name.schema)?.volumes.get(&name.name);
@@ -116,8 +119,10 @@ impl Securable {
             }
             Self::Schema(catalog, schema) => Ok(&mut schema_mut(listing, catalog, schema)?.governance),
             Self::Table(name) => {
-                let found = schema_mut(listing, &name.catalog, &name.schema)?.tables.get_mut(&name.name);
-                Ok(&mut found.ok_or_else(|| SqlError::table_not_found(name))?.governance)
+                let schema = schema_mut(listing, &name.catalog, &name.schema)?;
+                let table = schema.tables.get_mut(&name.name).map(|table| &mut table.governance);
+                let found = table.or_else(|| schema.views.get_mut(&name.name).map(|view| &mut view.governance));
+                found.ok_or_else(|| SqlError::table_not_found(name))
             }
             Self::Volume(name) => {
                 let found = schema_mut(listing, &name.catalog, &name.schema)?.volumes.get_mut(&name.name);

@@ -52,7 +52,7 @@ pub(crate) use self::{
     keys::TableKey,
     result::{Outcome, type_name_of_arrow, type_text_of_arrow},
     show::comment,
-    views::ViewEntry,
+    views::{ViewColumn, ViewEntry},
     volumes::VolumePath,
 };
 use super::{

@@ -14,6 +14,7 @@ use super::{
     catalog::{FullName, Place, check_name, now_ms, schema_mut, schema_of},
     ddl::already_exists,
     describe::described,
+    governance::Governance,
     result::type_text_of_arrow,
 };
 use crate::databricks::{
@@ -37,6 +38,8 @@ pub(crate) struct ViewEntry {
     pub(crate) comment: Option<String>,
     /// Milliseconds since 1970.
     pub(crate) created_at: u64,
+    #[serde(default)]
+    pub(crate) governance: Governance,
 }
 
 /// A column of a view.
@@ -134,7 +137,9 @@ impl Engine {
                 None => {
                     schema.views.insert(name.name.clone(), view);
                 }
-                Some(old) if create.or_replace => *old = ViewEntry { id: old.id, ..view },
+                Some(old) if create.or_replace => {
+                    *old = ViewEntry { id: old.id, governance: old.governance.clone(), ..view };
+                }
                 Some(_) if create.if_not_exists => {}
                 Some(_) => return Err(already_exists("TABLE_OR_VIEW", &name)),
             }
@@ -182,6 +187,7 @@ impl Engine {
             columns,
             comment: create.comment.clone(),
             created_at: now_ms(),
+            governance: Governance::default(),
         })
     }
 
@@ -203,7 +209,7 @@ impl Engine {
         }
     }
 
-    fn catalog_view(&self, name: &FullName) -> Option<ViewEntry> {
+    pub(crate) fn catalog_view(&self, name: &FullName) -> Option<ViewEntry> {
         self.0
             .catalog
             .read(|listing| schema_of(listing, &name.catalog, &name.schema).ok()?.views.get(&name.name).cloned())

@@ -159,7 +159,7 @@ fn told(report: &StatementReport, metrics: bool) -> Value {
 }
 
 /// What the first word says.
-fn statement_type(sql: &str) -> &'static str {
+pub(super) fn statement_type(sql: &str) -> &'static str {
     let word = sql.split(|c: char| !c.is_ascii_alphabetic()).find(|word| !word.is_empty()).unwrap_or_default();
     let word = word.to_ascii_uppercase();
     let known = [

@@ -40,6 +40,11 @@ impl Session {
         Some(Duration::from_secs(seconds))
     }
 
+    /// Whether rows may come from the cache of results.
+    pub(super) fn uses_cache(&self) -> bool {
+        !self.confs.get("USE_CACHED_RESULT").is_some_and(|value| value.eq_ignore_ascii_case("false"))
+    }
+
     /// The tags that every statement of the session has.
     pub(super) fn tags(&self) -> Vec<Tag> {
         self.confs.get("QUERY_TAGS").map(|text| tags_of(text)).unwrap_or_default()

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     app::{App, Shared},
+    history::statement_type,
     sessions::Session,
 };
 use crate::{
@@ -89,6 +90,7 @@ pub(super) async fn submit(State(app): Shared, headers: HeaderMap, body: Bytes) 
             session_id: submit.session_id,
             tags,
             application,
+            cached: session.uses_cache() && statement_type(&sql) == "SELECT",
         },
         delay,
         limit: session.statement_timeout(),
@@ -194,18 +196,19 @@ fn find(app: &App, id: &str) -> ApiResult<Arc<Entry>> {
     app.runner.statements.find(id).ok_or_else(missing)
 }
 
-pub(super) async fn status(State(app): Shared, Path(id): Path<String>) -> ApiResult<Json<Value>> {
+/// Some drivers send a body with everything. It is taken in, or the connection could not be used again.
+pub(super) async fn status(State(app): Shared, Path(id): Path<String>, _: Bytes) -> ApiResult<Json<Value>> {
     let entry = find(&app, &id)?;
     let state = entry.state();
     Ok(Json(report(&app, &entry, &state)))
 }
 
-pub(super) async fn cancel(State(app): Shared, Path(id): Path<String>) -> ApiResult<Json<Value>> {
+pub(super) async fn cancel(State(app): Shared, Path(id): Path<String>, _: Bytes) -> ApiResult<Json<Value>> {
     find(&app, &id)?.cancel();
     Ok(Json(json!({})))
 }
 
-pub(super) async fn close(State(app): Shared, Path(id): Path<String>) -> ApiResult<Json<Value>> {
+pub(super) async fn close(State(app): Shared, Path(id): Path<String>, _: Bytes) -> ApiResult<Json<Value>> {
     find(&app, &id)?.close();
     Ok(Json(json!({})))
 }

@@ -63,6 +63,8 @@ pub(crate) struct Origin {
     pub(crate) tags: Vec<Tag>,
     /// What the caller calls itself.
     pub(crate) application: Option<String>,
+    /// Whether the rows may come from the cache of results, with the names that an older query gave its columns.
+    pub(crate) cached: bool,
 }
 
 /// What the history and a test may know about a statement.

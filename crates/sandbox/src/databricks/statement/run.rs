@@ -97,6 +97,7 @@ async fn run(engine: Engine, submission: Submission, quirks: Arc<Quirks>, entry:
         Outcome::Nothing => return Ok(Answer::nothing()),
         Outcome::Rows(stream) => stream,
     };
+    let quirks = Quirks { stale_names: quirks.stale_names && submission.origin.cached, ..quirks.as_ref().clone() };
     let mut spool = Spool::new(submission.shape, &quirks, stream.schema(), entry.folder().to_owned())?;
     while let Some(batch) = stream.try_next().await? {
         let more = tokio::task::block_in_place(|| spool.push(&batch))?;

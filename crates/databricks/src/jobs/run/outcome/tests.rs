@@ -67,6 +67,20 @@ fn every_end_of_the_older_shape_is_known() {
 }
 
 #[test]
+fn an_internal_error_that_is_the_fault_of_a_task_is_a_failure() {
+    let old = || old("INTERNAL_ERROR", json!("FAILED"));
+    for (kind, wanted, again) in [
+        ("CLIENT_ERROR", RunResult::Failed, false),
+        ("CLOUD_FAILURE", RunResult::Failed, true),
+        ("INTERNAL_ERROR", RunResult::InternalError, true),
+    ] {
+        let newer = new("TERMINATED", json!("RUN_EXECUTION_ERROR"), json!(kind));
+        let over = run(old(), newer).into_outcome().unwrap();
+        assert_eq!((&over.result, over.is_retryable()), (&wanted, again), "{kind}");
+    }
+}
+
+#[test]
 fn terminated_without_a_result_is_no_success() {
     let outcome = run(old("TERMINATED", Value::Null), Value::Null).into_outcome().unwrap();
     assert_eq!(outcome.result, RunResult::Other(String::new()));

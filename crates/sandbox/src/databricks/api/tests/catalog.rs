@@ -228,8 +228,15 @@ async fn what_the_sandbox_does_not_do_is_refused_by_name() {
     assert!(refused["message"].as_str().unwrap().contains("storage_root"), "{refused}");
     let volume = json!({ "name": "v", "catalog_name": "main", "schema_name": "default", "volume_type": "EXTERNAL" });
     assert_eq!(server.post("volumes", volume).await.0, 501);
-    assert_eq!(server.post("tables", json!({})).await.0, 501);
+    let table = json!({
+        "name": "t", "catalog_name": "main", "schema_name": "default", "table_type": "MANAGED",
+        "data_source_format": "DELTA",
+    });
+    let (status, refused) = server.post("tables", table).await;
+    assert!(status == 400 && refused["message"].as_str().unwrap().contains("CREATE TABLE"), "{refused}");
+    // This workspace has no S3 store.
     let credentials = server.request(Method::POST, "/api/2.0/unity-catalog/temporary-table-credentials");
+    let credentials = credentials.json(&json!({ "table_id": "x", "operation": "READ" }));
     assert_eq!(server.refusal(credentials).await.0, 501);
     let delta = server.get(&format!("{UC}/tables/main.default.t?include_delta_metadata=true"));
     assert_eq!(server.refusal(delta).await.0, 501);

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::databricks::api::me::Who;
 
 const ME: &str = "/api/2.0/preview/scim/v2/Me";
 
@@ -92,10 +93,10 @@ async fn what_oauth_refuses_it_refuses_by_the_standards_names() {
 fn an_issued_token_ends_with_its_lifetime_or_when_it_is_taken_back() {
     let access = |lifetime| Access::new(Secret::new(TOKEN), "principal", Secret::new("secret"), lifetime);
     let brief = access(Duration::ZERO);
-    let token = brief.issue();
+    let token = brief.issue(Who::User);
     assert!(!brief.allows(&token) && brief.allows(TOKEN));
     let lasting = access(LIFETIME);
-    let tokens = [lasting.issue(), lasting.issue()];
+    let tokens = [lasting.issue(Who::User), lasting.issue(Who::User)];
     assert!(tokens.iter().all(|token| lasting.allows(token)) && tokens[0] != tokens[1]);
     lasting.revoke_all();
     assert!(!tokens.iter().any(|token| lasting.allows(token)) && lasting.allows(TOKEN));
@@ -156,8 +157,15 @@ async fn unknown_warehouses_and_changes_are_refused_by_name() {
     ] {
         assert_eq!(server.refusal(request).await, (404, json!("RESOURCE_DOES_NOT_EXIST")));
     }
-    let create = server.request(Method::POST, "/api/2.0/sql/warehouses").json(&json!({ "name": "x" }));
-    assert_eq!(server.refusal(create).await, (501, json!("NOT_IMPLEMENTED")));
+    let create = |body: Value| server.request(Method::POST, "/api/2.0/sql/warehouses").json(&body);
+    for wrong in [json!({}), json!({ "name": "x", "cluster_size": "Huge" }), json!({ "name": "Sandbox warehouse" })] {
+        assert_eq!(server.refusal(create(wrong)).await, (400, json!("INVALID_PARAMETER_VALUE")));
+    }
+    let made = server.answer(create(json!({ "name": "x" }))).await.1["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/2.0/sql/warehouses/{made}");
+    assert_eq!(server.json(&path).await["state"], "STARTING");
+    assert_eq!(server.answer(server.request(Method::DELETE, &path)).await.0, 200);
+    assert_eq!(server.refusal(server.get(&path)).await.0, 404);
     let odd = server.get("/api/2.0/sql/warehouses?page_token=x");
     assert_eq!(server.refusal(odd).await, (400, json!("INVALID_PARAMETER_VALUE")));
 }

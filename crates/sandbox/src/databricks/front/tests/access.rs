@@ -92,7 +92,7 @@ async fn requests_that_cannot_be_right_are_refused_before_anything_runs() {
 async fn what_is_not_served_is_refused_by_name() {
     let world = World::start().await;
     for (method, path) in
-        [("GET", "/api/2.2/jobs/list"), ("POST", "/api/2.0/dbfs/put"), ("PATCH", "/api/2.0/sql/statements")]
+        [("GET", "/api/2.1/clusters/list"), ("POST", "/api/2.0/pipelines"), ("PATCH", "/api/2.0/sql/statements")]
     {
         let (status, reply) = world.json(method, path).await;
         assert_eq!(status, 501, "{method} {path}");
