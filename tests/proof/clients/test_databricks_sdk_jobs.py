@@ -16,11 +16,13 @@ from databricks.sdk.service.compute import Environment, Library
 from databricks.sdk.service.jobs import (
     ConditionTask,
     ConditionTaskOp,
+    CronSchedule,
     ForEachTask,
     JobEnvironment,
     JobParameterDefinition,
     JobSettings,
     NotebookTask,
+    PauseStatus,
     PythonWheelTask,
     QueueSettings,
     RunIf,
@@ -934,3 +936,19 @@ def test_compute(w):
         with pytest.raises(InvalidParameterValue, match=message):
             task = SubmitTask(task_key="t", spark_python_task=python, **more)
             w.jobs.submit(run_name="proof", tasks=[task], environments=SERVERLESS)
+
+
+@claim("a field that is null is as one that is not there", call=SUBMIT, engine="memory")
+def test_nulls(w, place):
+    note = {"notebook_path": place.notebook("n", "1").notebook_path, "base_parameters": None}
+    task = {"task_key": "t", "notebook_task": note, "depends_on": None, "libraries": None, "new_cluster": None}
+    body = {"run_name": None, "tasks": [task], "timeout_seconds": None}
+    run_id = w.api_client.do("POST", "/api/2.2/jobs/runs/submit", body=body)["run_id"]
+    run = place.wait(run_id)
+    assert (run.state.result_state, run.run_name) == (Result.SUCCESS, "Untitled")
+
+
+@claim("a job with a schedule is kept with it", call="POST /api/2.2/jobs/create", engine="memory")
+def test_schedule(w, job):
+    schedule = CronSchedule(quartz_cron_expression="0 0 * * * ?", timezone_id="UTC", pause_status=PauseStatus.PAUSED)
+    assert w.jobs.get(job(name="hourly", schedule=schedule, tasks=[])).settings.schedule == schedule

@@ -1,7 +1,7 @@
 //! A Databricks workspace on loopback: REST in front, DataFusion and delta-rs behind.
 //!
 //! Top to bottom: `front -> api -> jobs -> statement -> engine -> sql`, with `workspace` beside `engine` and `error`
-//! beside the bottom.
+//! beside the bottom; jobs refuse in the words of `api`.
 
 mod api;
 mod engine;

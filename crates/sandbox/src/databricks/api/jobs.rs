@@ -87,8 +87,21 @@ pub(super) fn request(body: &Bytes) -> ApiResult<Value> {
     if body.len() > LARGEST {
         return Err(ApiError::invalid(format!("The request has {} bytes; {LARGEST} are the most", body.len())));
     }
-    let request: Value = body_of(body)?;
+    let mut request: Value = body_of(body)?;
+    drop_nulls(&mut request);
     if request.is_object() { Ok(request) } else { Err(ApiError::malformed("The request is not a JSON object")) }
+}
+
+/// A field that is null is not there.
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, field| !field.is_null());
+            fields.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
 }
 
 fn job_id(request: &Value) -> ApiResult<u64> {

@@ -25,7 +25,8 @@ impl Exhibit for Window {
                 for (schema, entry) in &entry.schemas {
                     let tables = entry.tables.keys().map(|name| (name, "Delta table"));
                     let volumes = entry.volumes.keys().map(|name| (name, "volume"));
-                    found.extend(tables.chain(volumes).map(|(name, kind)| (format!("{catalog}.{schema}.{name}"), kind)));
+                    found
+                        .extend(tables.chain(volumes).map(|(name, kind)| (format!("{catalog}.{schema}.{name}"), kind)));
                 }
             }
             found

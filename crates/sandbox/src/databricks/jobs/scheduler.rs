@@ -3,7 +3,10 @@
 use std::{
     collections::{BTreeMap, HashMap},
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -39,10 +42,13 @@ pub(super) struct Inner {
     pub(super) workspace_url: String,
     runtime: Handle,
     driven: Mutex<HashMap<u64, Driven>>,
+    turns: AtomicU64,
 }
 
 #[derive(Debug)]
 struct Driven {
+    /// A run that is repaired is driven again.
+    turn: u64,
     cancel: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -72,6 +78,7 @@ impl Scheduler {
             workspace_url,
             runtime,
             driven: Mutex::default(),
+            turns: AtomicU64::default(),
         }))
     }
 
@@ -186,12 +193,16 @@ impl Scheduler {
         let cancel = CancellationToken::new();
         // Whoever is entered here is found by `cancel`, so the lock is held until it is.
         let mut driven = self.driven();
+        let turn = self.0.turns.fetch_add(1, Ordering::Relaxed);
         let (scheduler, token) = (self.clone(), cancel.clone());
         let task = self.0.runtime.spawn(async move {
             scheduler.live(id, &token, stuck).await;
-            scheduler.driven().remove(&id);
+            let mut driven = scheduler.driven();
+            if driven.get(&id).is_some_and(|found| found.turn == turn) {
+                driven.remove(&id);
+            }
         });
-        driven.insert(id, Driven { cancel, task });
+        driven.insert(id, Driven { turn, cancel, task });
     }
 
     /// A run that is `stuck` gets no work done until somebody stops it, or its time is over.

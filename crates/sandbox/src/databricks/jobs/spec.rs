@@ -51,6 +51,7 @@ pub(super) struct NotebookTask {
     #[serde(default, deserialize_with = "texts")]
     pub(super) base_parameters: BTreeMap<String, String>,
     pub(super) source: Option<String>,
+    pub(super) warehouse_id: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

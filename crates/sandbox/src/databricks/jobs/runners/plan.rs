@@ -28,7 +28,17 @@ impl Runners {
             let path = WorkspacePath::parse(&notebook.notebook_path).map_err(Refusal::new)?;
             self.check_notebook(&path)?;
             let folder = path.parent().map(|parent| self.workspace.local(&parent));
-            json!({ "mode": "notebook", "path": path.to_string(), "parameters": parameters, "sys_path": [folder] })
+            let warehouse = notebook.warehouse_id.as_ref().unwrap_or(&self.warehouse_id);
+            self.warehouses
+                .ensure_running(warehouse)
+                .map_err(|_| Refusal::missing(format!("SQL warehouse {warehouse} does not exist.")))?;
+            json!({
+                "mode": "notebook",
+                "path": path.to_string(),
+                "parameters": parameters,
+                "sys_path": [folder],
+                "warehouse_id": warehouse,
+            })
         } else if let Some(python) = &task.spark_python_task {
             let file = self.locate(&python.python_file)?;
             let folder = file.local.parent().map(Path::to_owned);

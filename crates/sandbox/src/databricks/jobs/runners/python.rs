@@ -147,7 +147,9 @@ impl Runners {
         let token = self.access.lend();
         plan["host"] = json!(self.url);
         plan["token"] = json!(token.text());
-        plan["warehouse_id"] = json!(self.warehouse_id);
+        if plan["warehouse_id"].is_null() {
+            plan["warehouse_id"] = json!(self.warehouse_id);
+        }
         plan["statements"] = json!(place.statements());
         plan["values"] = json!(assignment.values);
         plan["mounts"] = self.mounts();

@@ -181,3 +181,15 @@ async fn sixty_days_are_enough() {
     world.scheduler.store().forget_old(now + 61 * day);
     assert!(world.scheduler.store().look(id, |_| ()).is_none());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_repaired_at_once_can_still_be_stopped() {
+    let world = World::new([("t", &[(1, Outcome::Failed), (600, Outcome::Success)])]);
+    let id = world.submit(json!([note("t")]));
+    world.end(id).await;
+    world.scheduler.repair(id, &["t".to_owned()], &BTreeMap::new()).unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    world.scheduler.cancel(id);
+    let run = tokio::time::timeout(Duration::from_secs(5), world.end(id)).await.unwrap();
+    assert_eq!(outcome(&run), Outcome::Canceled);
+}

@@ -19,6 +19,8 @@ from twinhouse_runtime.utilities import NotebookExit, Utilities
 
 # As much of an exit text is kept as the service keeps.
 LONGEST = 5 << 20
+# As much of an error is told.
+ERROR = 64 << 10
 OWN = str(pathlib.Path(__file__).parent)
 
 
@@ -204,7 +206,7 @@ def main():
     except (OSError, Refusal):
         pass
     draft = folder / "outcome.draft"
-    draft.write_text(json.dumps(outcome))
+    draft.write_text(json.dumps({name: text[:ERROR] for name, text in outcome.items()}))
     draft.rename(folder / "outcome.json")
     for stream in (sys.stdout, sys.stderr):
         try:
