@@ -92,8 +92,7 @@ impl Client {
         let roads = Roads { config, http: &http, near: near.as_ref().unwrap_or(&http), policy: &policy };
         let Login { credentials, workspace } = roads.login()?;
         let workspace_id = config.workspace_id.as_deref().map(HeaderValue::from_str).transpose();
-        let workspace_id =
-            workspace_id.map_err(|_| Error::bad_setting("workspace_id", "configuration", "a number"))?;
+        let workspace_id = workspace_id.map_err(|_| Error::bad_setting("workspace_id", "configuration", "a number"))?;
         let plain = http.plain();
         Ok(Self(Arc::new(Inner {
             host,

@@ -17,8 +17,8 @@ pub(crate) use files::{
 };
 pub(crate) use number::{count, nullable};
 pub(crate) use statement::{
-    ExecuteStatement, ExternalLink, Manifest, OpenSession, OpenedSession, Parameter, ResultColumn, ResultData, Statement, StatementState as State,
-    Status, StatusError, Tag,
+    ExecuteStatement, ExternalLink, Manifest, OpenSession, OpenedSession, Parameter, ResultColumn, ResultData,
+    Statement, StatementState as State, Status, StatusError, Tag,
 };
 pub(crate) use workspace::{ExportedObject, ImportObject, ObjectListing, WorkspaceObject};
 

@@ -45,9 +45,7 @@ use std::{
 use datafusion::execution::SessionState;
 
 pub(crate) use self::{
-    catalog::{
-        Catalog, DEFAULT, FullName, Listing, MAIN, Place, TableEntry, check_name, schema_mut,
-    },
+    catalog::{Catalog, DEFAULT, FullName, Listing, MAIN, Place, TableEntry, check_name, schema_mut},
     governance::{Governance, Securable},
     keys::TableKey,
     result::{Outcome, type_name_of_arrow, type_text_of_arrow},

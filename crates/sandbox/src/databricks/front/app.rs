@@ -12,7 +12,6 @@ use axum::{
 use http::HeaderValue;
 
 use super::{history, links, sessions, sessions::Sessions, statements};
-use crate::s3::SessionKeys;
 use crate::databricks::{
     api::{
         Access, ApiError, WORKSPACE_HEADER, WORKSPACE_ID, Warehouses, dbfs, files, jobs, login, require_bearer,
@@ -23,6 +22,7 @@ use crate::databricks::{
     quirks::Quirks,
     statement::Runner,
 };
+use crate::s3::SessionKeys;
 
 /// The state of the workspace.
 #[derive(Debug)]

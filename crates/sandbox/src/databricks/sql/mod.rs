@@ -23,10 +23,10 @@ mod udf;
 pub(crate) use self::{
     arithmetic::Arithmetic,
     ast::{
-        AddedColumn, CatalogFilter, CloneTable, ColumnChange, ColumnSpec, CommentKind, CopyInto, CopySource, CreateFunction, CreateTable,
-        CreateView, ExplainMode,
-        DescribeForm, Insert, InsertMode, KeySpec, Maintain, Merge, MergeAction, MergeKind, ObjectPath, Position, ReplaceOn,
-        SchemaFilter, Show, Statement, Statistics, TableChange, TableFilter,
+        AddedColumn, CatalogFilter, CloneTable, ColumnChange, ColumnSpec, CommentKind, CopyInto, CopySource,
+        CreateFunction, CreateTable, CreateView, DescribeForm, ExplainMode, Insert, InsertMode, KeySpec, Maintain,
+        Merge, MergeAction, MergeKind, ObjectPath, Position, ReplaceOn, SchemaFilter, Show, Statement, Statistics,
+        TableChange, TableFilter,
     },
     cast::{date_and_time, java_float},
     dialect::cast_expr,

@@ -32,8 +32,8 @@ use crate::databricks::error::SqlResult;
 
 /// Statements of Databricks that the sandbox knows and does not run.
 const REFUSED: &[&str] = &[
-    "BEGIN", "CACHE", "CALL", "CLEAR", "DECLARE", "EXECUTE", "FSCK", "GET", "GRANT", "LIST", "LOAD", "MSCK",
-    "PUT", "REFRESH", "REMOVE", "REPAIR", "RESET", "REVOKE", "SYNC", "UNCACHE", "UNDROP",
+    "BEGIN", "CACHE", "CALL", "CLEAR", "DECLARE", "EXECUTE", "FSCK", "GET", "GRANT", "LIST", "LOAD", "MSCK", "PUT",
+    "REFRESH", "REMOVE", "REPAIR", "RESET", "REVOKE", "SYNC", "UNCACHE", "UNDROP",
 ];
 
 type Parsed<T> = Result<T, ParserError>;
@@ -44,7 +44,8 @@ pub(crate) fn parse(lexed: &Lexed) -> SqlResult<Statement> {
     let mut statement = parser.statement().map_err(|error| syntax_error(lexed, &error))?;
     parser.end().map_err(|error| syntax_error(lexed, &error))?;
     if let Statement::CreateView(create) = &mut statement {
-        create.text = lexed.text_from(create.begins).trim_end_matches(|c: char| c == ';' || c.is_whitespace()).to_owned();
+        create.text =
+            lexed.text_from(create.begins).trim_end_matches(|c: char| c == ';' || c.is_whitespace()).to_owned();
     }
     Ok(statement)
 }

@@ -148,8 +148,7 @@ impl StatementParser {
 
     /// `PRIMARY KEY (a, b TIMESERIES)` or `FOREIGN KEY (a) REFERENCES t (b)`.
     pub(super) fn key(&mut self, name: Option<String>) -> Parsed<KeySpec> {
-        let mut key =
-            KeySpec { name, columns: Vec::new(), timeseries: Vec::new(), parent: None, rely: false };
+        let mut key = KeySpec { name, columns: Vec::new(), timeseries: Vec::new(), parent: None, rely: false };
         let foreign = self.accept(&["FOREIGN", "KEY"]);
         if !foreign && !self.accept(&["PRIMARY", "KEY"]) {
             return refuse("a constraint of another kind than CHECK, PRIMARY KEY and FOREIGN KEY");
@@ -263,9 +262,7 @@ impl StatementParser {
                 Ok(Statement::DropCatalog { name, if_exists, cascade: self.cascade() })
             }
             "VIEW" => Ok(Statement::DropView { name: self.path()?, if_exists }),
-            "CONNECTION" | "SHARE" | "RECIPIENT" | "STREAMING" | "MATERIALIZED" => {
-                refuse(&format!("DROP {name}"))
-            }
+            "CONNECTION" | "SHARE" | "RECIPIENT" | "STREAMING" | "MATERIALIZED" => refuse(&format!("DROP {name}")),
             _ => self.inner.expected("TABLE, SCHEMA, CATALOG or VOLUME", kind),
         }
     }
