@@ -46,7 +46,7 @@ fn a_missing_setting_is_named_with_the_places_where_it_was_looked_for() {
     assert!(text.contains("host") && text.contains("DATABRICKS_HOST"), "{text}");
 
     let builder = DatabricksConfig::builder().env(Env::empty()).host("https://example.com").token(WRONG);
-    let (error, text) = failed(builder.build());
+    let (error, text) = failed(builder.build().and_then(DatabricksWarehouse::new));
     assert_eq!(error.kind(), ErrorKind::Config);
     assert!(text.contains("warehouse_id") && text.contains("DATABRICKS_WAREHOUSE_ID"), "{text}");
 
