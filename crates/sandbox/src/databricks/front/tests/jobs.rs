@@ -86,9 +86,16 @@ async fn the_end_of_the_front_ends_its_tasks_and_their_processes_and_the_next_on
         }
     };
     world.front.stop().await;
-    // Gone, or dead and not yet looked at by whoever inherited it.
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    assert!(stat.is_empty() || stat.contains(") Z "), "{stat}");
+    // Gone, or dead and not yet looked at by whoever inherited it. It was killed; dying may need a turn of the processor.
+    let alive = || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        !stat.is_empty() && !stat.contains(") Z ")
+    };
+    let patience = std::time::Instant::now() + Duration::from_secs(10);
+    while alive() {
+        assert!(std::time::Instant::now() < patience, "{pid} lives on");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let left: Vec<_> = std::fs::read_dir(world.folder.path().join("jobs/work")).unwrap().collect();
     assert_eq!(left.len(), 1, "only the runtime: {left:?}");
 
