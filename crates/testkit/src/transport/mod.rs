@@ -34,6 +34,7 @@
 //! # }
 //! ```
 
+mod body;
 mod cassette;
 mod record;
 mod replay;

@@ -9,13 +9,14 @@ use std::{
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use chrono::Utc;
-use futures::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
+use futures::{StreamExt as _, stream::BoxStream};
 use twinhouse_core::{
-    Error, ErrorKind, Result, Secret,
+    Result, Secret,
     http::{HeaderMap, Request, Response, StatusCode, Transport, header},
 };
 
 use super::{
+    body,
     cassette::{Cassette, Content, Exchange, Outcome, Road},
     scrub::{KEPT_HEADERS, Scrubber},
 };
@@ -80,7 +81,7 @@ impl Recorder {
 #[async_trait]
 impl Transport for Recorder {
     async fn send(&self, request: Request) -> Result<Response> {
-        let body = whole(&request).await?;
+        let body = body::of(&request, LONGEST).await?;
         let slot = {
             let mut recording = self.lock();
             recording.scrubber.learn(request.headers());
@@ -111,24 +112,6 @@ impl Transport for Recorder {
         };
         Ok(Response::new(status, headers, tee.over(answer.into_stream())))
     }
-}
-
-/// Longer uploads than this are recorded by their beginning.
-async fn whole(request: &Request) -> Result<Bytes> {
-    if let Some(bytes) = request.body().as_bytes() {
-        return Ok(Bytes::copy_from_slice(&bytes[..bytes.len().min(LONGEST)]));
-    }
-    let mut stream = request.body().open();
-    let mut whole = BytesMut::new();
-    while whole.len() < LONGEST
-        && let Some(bytes) = stream.try_next().await.map_err(|cause| {
-            Error::new(ErrorKind::InvalidInput, "the body of the request cannot be read").with_source(cause)
-        })?
-    {
-        whole.extend_from_slice(&bytes);
-    }
-    whole.truncate(LONGEST);
-    Ok(whole.freeze())
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -15,6 +15,7 @@ use twinhouse_core::{
 };
 
 use super::{
+    body,
     cassette::{Asked, Cassette, Content, Exchange, Outcome, Road},
     scrub::Scrubber,
 };
@@ -146,13 +147,7 @@ impl Replayer {
 #[async_trait]
 impl Transport for Replayer {
     async fn send(&self, request: Request) -> Result<Response> {
-        let mut whole = Vec::new();
-        let mut body = request.body().open();
-        while let Some(bytes) = body.next().await {
-            whole.extend_from_slice(&bytes.map_err(|cause| {
-                Error::new(ErrorKind::InvalidInput, "the body of the request cannot be read").with_source(cause)
-            })?);
-        }
+        let whole = body::of(&request, usize::MAX).await?;
         let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let form = kind.is_some_and(|kind| kind.contains("form"));
         let asked = {

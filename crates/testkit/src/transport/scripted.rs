@@ -12,7 +12,7 @@ use twinhouse_core::{
     http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Transport},
 };
 
-use super::cassette::Road;
+use super::{body, cassette::Road};
 use crate::scripted::{Answer, Ending, Received, Script};
 
 /// Answers requests from a script, without a server and without a socket, and remembers them. It reads like
@@ -159,13 +159,7 @@ async fn received(request: &Request) -> Result<Received> {
     let headers = headers
         .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
         .collect();
-    let mut body = Vec::new();
-    let mut stream = request.body().open();
-    while let Some(bytes) = stream.next().await {
-        body.extend_from_slice(&bytes.map_err(|cause| {
-            Error::new(ErrorKind::InvalidInput, "the body of the request cannot be read").with_source(cause)
-        })?);
-    }
+    let body = body::of(request, usize::MAX).await?.to_vec();
     Ok(Received { method: request.method().as_str().to_owned(), target, headers, body })
 }
 
