@@ -2,6 +2,7 @@
 
 mod catalog;
 pub(crate) mod client;
+pub(crate) mod copy;
 mod credentials;
 mod dbfs;
 mod files;

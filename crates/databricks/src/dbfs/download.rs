@@ -11,11 +11,11 @@ use futures::{
     Stream, StreamExt as _, TryStreamExt as _,
     stream::{self, BoxStream},
 };
-use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use tokio::io::AsyncWrite;
 use twinhouse_core::{Error, ErrorKind, Result};
 
 use super::{FileInfo, LARGEST_READ};
-use crate::api::Client;
+use crate::api::{Client, copy::copy_to};
 
 /// A file that is being read: a stream of its bytes, which ends with `None` only when all have come and the file is
 /// still what it was at the beginning.
@@ -78,16 +78,8 @@ impl DbfsDownload {
     /// # Errors
     ///
     /// [`ErrorKind::Data`] if the writer fails; else as the stream. What was written before an error stays written.
-    pub async fn write_to(mut self, to: &mut (impl AsyncWrite + Unpin + ?Sized)) -> Result<u64> {
-        let unwritable =
-            |error: std::io::Error| Error::new(ErrorKind::Data, "what came could not be written").with_source(error);
-        let mut written = 0;
-        while let Some(piece) = self.try_next().await? {
-            to.write_all(&piece).await.map_err(unwritable)?;
-            written += piece.len() as u64;
-        }
-        to.flush().await.map_err(unwritable)?;
-        Ok(written)
+    pub async fn write_to(self, to: &mut (impl AsyncWrite + Unpin + ?Sized)) -> Result<u64> {
+        copy_to(self, to).await
     }
 }
 

@@ -16,12 +16,12 @@ use futures::{
     Stream, StreamExt as _, TryStreamExt as _,
     stream::{self, BoxStream},
 };
-use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use tokio::io::AsyncWrite;
 use twinhouse_core::{Error, ErrorKind, Result};
 
 use self::{ask::Asker, version::Version};
 use super::{entry::FileMetadata, options::TransferOptions, path::VolumePath};
-use crate::api::{Client, storage::Opened};
+use crate::api::{Client, copy::copy_to, storage::Opened};
 
 pub(super) use self::save::save;
 
@@ -183,16 +183,8 @@ impl Download {
     /// # Errors
     ///
     /// [`ErrorKind::Data`] if the writer fails; else as the stream. What was written before an error stays written.
-    pub async fn write_to(mut self, to: &mut (impl AsyncWrite + Unpin + ?Sized)) -> Result<u64> {
-        let unwritable =
-            |error: std::io::Error| Error::new(ErrorKind::Data, "what came could not be written").with_source(error);
-        let mut written = 0;
-        while let Some(piece) = self.try_next().await? {
-            to.write_all(&piece).await.map_err(unwritable)?;
-            written += piece.len() as u64;
-        }
-        to.flush().await.map_err(unwritable)?;
-        Ok(written)
+    pub async fn write_to(self, to: &mut (impl AsyncWrite + Unpin + ?Sized)) -> Result<u64> {
+        copy_to(self, to).await
     }
 }
 
