@@ -11,6 +11,7 @@ use datafusion::{catalog::TableProvider, datasource::MemTable};
 use super::{
     Engine, USER,
     catalog::{FullName, Listing, Place},
+    ddl::is_missing,
     show::comment,
 };
 use crate::databricks::{
@@ -295,9 +296,13 @@ impl Engine {
             }
         });
         for name in tables {
-            // What is dropped meanwhile has no columns.
-            let Ok(opened) = self.open_entry(name.clone()).await else { continue };
-            for (at, field) in opened.fields()?.fields().enumerate() {
+            let fields = match self.open_entry(name.clone()).await {
+                Ok(opened) => opened.fields()?,
+                // What is dropped meanwhile has no columns.
+                Err(error) if is_missing(&error) => continue,
+                Err(error) => return Err(error),
+            };
+            for (at, field) in fields.fields().enumerate() {
                 let full = column_type_text(field.data_type());
                 push(&name, field.name(), at, field.is_nullable(), &full, comment(field).as_ref());
             }

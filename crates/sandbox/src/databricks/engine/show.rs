@@ -11,6 +11,7 @@ use deltalake::kernel::{MetadataValue, StructField};
 use super::{
     Engine, Outcome,
     catalog::{FullName, Place, schema_of},
+    ddl::is_missing,
     describe::described,
     result::type_text_of_arrow,
 };
@@ -242,7 +243,12 @@ impl Engine {
                 };
                 for name in names {
                     let full = FullName { catalog: catalog.clone(), schema: schema.clone(), name };
-                    for (column, kind) in self.columns_of(&full, place).await? {
+                    let columns = match self.columns_of(&full, place).await {
+                        // Dropped since the names were read.
+                        Err(error) if !matches!(tables, TableFilter::Named(_)) && is_missing(&error) => continue,
+                        columns => columns?,
+                    };
+                    for (column, kind) in columns {
                         if matches(&column, like) {
                             rows.push(vec![catalog.clone(), schema.clone(), full.name.clone(), column, kind]);
                         }

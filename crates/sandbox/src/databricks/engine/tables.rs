@@ -63,13 +63,18 @@ impl Engine {
 
     /// The latest version of the table with this name.
     pub(super) async fn open_entry(&self, name: FullName) -> SqlResult<Opened> {
-        let entry = self.0.catalog.table(&name)?;
-        let mut table = DeltaTableBuilder::from_url(self.table_url(&entry)?)?.build()?;
-        match table.load().await {
-            Ok(()) => Ok(Opened { name, entry, table }),
-            // Dropped since the listing was read.
-            Err(DeltaTableError::NotATable(_)) => Err(SqlError::table_not_found(name)),
-            Err(error) => Err(error.into()),
+        loop {
+            let entry = self.0.catalog.table(&name)?;
+            let mut table = DeltaTableBuilder::from_url(self.table_url(&entry)?)?.build()?;
+            let Err(error) = table.load().await else { return Ok(Opened { name, entry, table }) };
+            // A drop takes the files away one by one, and what is left of them meanwhile fails in many ways. Only of
+            // a table that is still listed does the failure say anything.
+            if self.0.catalog.table(&name)?.folder == entry.folder {
+                return Err(match error {
+                    DeltaTableError::NotATable(_) => SqlError::table_not_found(name),
+                    error => error.into(),
+                });
+            }
         }
     }
 

@@ -10,6 +10,6 @@ mod staged;
 pub(super) use self::{
     columns::{DEFAULT, LENGTH, MAPPED, MAPPING, check_clustering, check_property, defaults_allowed, field, is_mapped},
     create::properties,
-    objects::{already_exists, table_text},
+    objects::{already_exists, is_missing, table_text},
     staged::AsSelect,
 };

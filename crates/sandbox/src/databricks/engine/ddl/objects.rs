@@ -173,7 +173,8 @@ pub(super) fn one_name(path: &ObjectPath) -> SqlError {
     SqlError::new("REQUIRES_SINGLE_PART_NAMESPACE", "42K05", format!("{path} is not the name of a catalog."))
 }
 
-pub(super) fn is_missing(error: &SqlError) -> bool {
+/// Says that what a statement names is not there.
+pub(crate) fn is_missing(error: &SqlError) -> bool {
     matches!(error.sqlstate(), "42P01" | "42704")
 }
 

@@ -129,3 +129,41 @@ async fn a_table_dropped_in_the_middle_is_not_found_and_leaves_nothing() {
     let left = std::fs::read_dir(folder.join("main/default/t")).map_or(0, Iterator::count);
     assert_eq!(left, 0);
 }
+
+/// A drop takes away many files one after another; whoever opens the table meanwhile sees some of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_is_being_dropped_is_whole_or_not_there() {
+    let world = World::new();
+    let (engine, done) = (world.engine.clone(), tokio_util::sync::CancellationToken::new());
+    let name = Place::default().resolve(&crate::databricks::sql::ObjectPath(vec!["t".into()])).unwrap();
+    let look = {
+        let done = done.clone();
+        async move {
+            let mut found = [0, 0];
+            while !done.is_cancelled() {
+                match engine.table_fields(name.clone()).await {
+                    Ok((_, fields, ..)) => {
+                        assert_eq!(fields.fields().len(), 1);
+                        found[0] += 1;
+                    }
+                    Err(error) => {
+                        assert_eq!(error.class(), "TABLE_OR_VIEW_NOT_FOUND", "{error}");
+                        found[1] += 1;
+                    }
+                }
+            }
+            found
+        }
+    };
+    let look = tokio::spawn(look);
+    for _ in 0..30 {
+        world.rows("CREATE TABLE t (a INT)").await;
+        for _ in 0..3 {
+            world.rows("INSERT INTO t VALUES (1)").await;
+        }
+        world.rows("DROP TABLE t").await;
+    }
+    done.cancel();
+    let found = look.await.unwrap();
+    assert!(found.iter().all(|times| *times > 0), "{found:?}");
+}
