@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
 };
 use twinhouse_core::http::Url;
 
@@ -21,6 +21,13 @@ pub(crate) enum Step {
 
 pub(crate) fn json(body: &str) -> Step {
     Step::Answer(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()))
+}
+
+/// An address at which nobody listens. Nobody else can begin to while the socket is held.
+pub(crate) fn nobody() -> (Url, TcpSocket) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    (format!("http://{}/", socket.local_addr().unwrap()).parse().unwrap(), socket)
 }
 
 /// Requests as they came, head and body.
