@@ -20,13 +20,14 @@ const FULL: Fault = Fault::throttled(None);
 
 type Row = (&'static str, &'static str, ErrorKind, Fault);
 
-/// Code (or how it begins), a piece of message or detail, what it is. The first row that fits counts.
+/// Code (or how it begins), a piece of message or detail (with `=`: the number that the message begins with), what it is.
+/// The first row that fits counts.
 const TABLE: &[Row] = &[
     // Whatever the code: the engine's own words.
     ("", "Serializable isolation violation", ErrorKind::Conflict, AGAIN),
     ("XX000", "=1023", ErrorKind::Conflict, AGAIN),
-    ("XX000", "1018", ErrorKind::Conflict, AGAIN),
-    ("42P01", "1018", ErrorKind::Conflict, AGAIN),
+    ("XX000", "=1018", ErrorKind::Conflict, AGAIN),
+    ("42P01", "=1018", ErrorKind::Conflict, AGAIN),
     ("XX000", "could not open relation with OID", ErrorKind::Conflict, AGAIN),
     ("", "conflict with concurrent transaction", ErrorKind::Conflict, AGAIN),
     ("", "Found multiple matches to update the same tuple", ErrorKind::Conflict, PERMANENT),
@@ -100,14 +101,22 @@ const TABLE: &[Row] = &[
 ];
 
 fn classify(message: &ServerMessage) -> (ErrorKind, Fault) {
+    // What stands in quotes is a name or a value of the caller's: only the server's own words count.
+    let own = |text: &str| text.split('"').step_by(2).collect::<String>();
+    let texts = [&message.message, &message.detail, &message.routine].map(|text| own(text));
     let says = |piece: &str| match piece.strip_prefix('=') {
-        Some(whole) => message.message.trim() == whole,
-        None => [&message.message, &message.detail, &message.routine].into_iter().any(|text| text.contains(piece)),
+        // Anywhere else it may be part of a query's number or of a file's name.
+        Some(number) => texts[0].trim_start().strip_prefix(number).is_some_and(|rest| !rest.starts_with(is_word)),
+        None => texts.iter().any(|text| text.contains(piece)),
     };
     TABLE
         .iter()
         .find(|(code, piece, ..)| message.code.starts_with(code) && says(piece))
         .map_or((ErrorKind::Internal, PERMANENT), |&(_, _, kind, fault)| (kind, fault))
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
 }
 
 /// What the server refused, in its own words.
@@ -273,6 +282,10 @@ mod tests {
             ("XX000", "1023", "", ErrorKind::Conflict, AGAIN),
             ("XX000", "1018: Relation does not exist", "", ErrorKind::Conflict, AGAIN),
             ("42P01", "1018: Relation does not exist", "", ErrorKind::Conflict, AGAIN),
+            ("XX000", "1018", "Relation does not exist", ErrorKind::Conflict, AGAIN),
+            ("42P01", "relation \"orders_20241018\" does not exist", "", ErrorKind::NotFound, PERMANENT),
+            ("XX000", "Spectrum Scan Error", "code: 15001; query: 1101823", ErrorKind::Data, PERMANENT),
+            ("22P02", "invalid input syntax for integer: \"Status 503\"", "", ErrorKind::Data, PERMANENT),
             ("XX000", "could not open relation with OID 7", "", ErrorKind::Conflict, AGAIN),
             (
                 "XX000",
