@@ -31,8 +31,8 @@ const BARRED: &[(&[&str], &[&str], &str)] = &[
     (&["CREATE", "LIBRARY"], &[], NOT_INSIDE),
     (&["CREATE", "OR", "REPLACE", "LIBRARY"], &[], NOT_INSIDE),
     (&["DROP", "LIBRARY"], &[], NOT_INSIDE),
-    (&["COPY", "JOB"], &["CREATE"], NOT_INSIDE),
-    (&["COPY", "JOB"], &["DROP"], NOT_INSIDE),
+    (&["COPY"], &["JOB", "CREATE"], NOT_INSIDE),
+    (&["COPY", "JOB", "DROP"], &[], NOT_INSIDE),
 ];
 
 const NOT_INSIDE: &str = "the statement cannot run inside a transaction";
@@ -70,7 +70,8 @@ mod tests {
             "alter table \"a b\" alter column c type varchar(9)",
             "create database d",
             "create external table s.t (a int)",
-            "copy job create j",
+            "copy t from 's3://b/x' iam_role 'r' csv job create j auto on",
+            "copy job drop j",
             "create external schema s from data catalog database 'd' iam_role default create external database if not exists",
             "alter table s.t add if not exists partition (d = '1') location 's3://b/1'",
         ] {
