@@ -79,10 +79,7 @@ async fn run(cluster: &Cluster, command: UnloadCommand) -> Result<UnloadReport> 
     let sql = command.to_sql()?;
     let work = async {
         let operation = Operation::write("unload").with_class("load").with_attempt_timeout(UNBOUNDED);
-        let written = cluster.policy().execute(operation, |_| async {
-            let mut session = call.session(cluster).await?;
-            ask(&mut session, &sql).await
-        });
+        let written = cluster.policy().execute(operation, |_| ask(cluster, &call, &sql));
         let mut report = written.await?;
         if let (Some(url), Some(staging)) = (command.manifest_url(), cluster.staging())
             && let Some(content) = staging.get(&url).await?
@@ -102,15 +99,41 @@ async fn run(cluster: &Cluster, command: UnloadCommand) -> Result<UnloadReport> 
 }
 
 /// Runs the statement, and asks what it did.
-pub(super) async fn ask(session: &mut Session, sql: &str) -> Result<UnloadReport> {
+pub(super) async fn ask(cluster: &Cluster, call: &Call, sql: &str) -> Result<UnloadReport> {
+    let mut session = call.session(cluster).await?;
+    let process = session.cancel_key().process();
     session.ask(sql).await?;
-    Ok(timeout(LOOK, report(session)).await.unwrap_or_default())
+    let told = timeout(LOOK, report(&mut session)).await.unwrap_or_default();
+    if told.rows.is_some() {
+        return Ok(told);
+    }
+    // What a session did is known after its end, too. The place that it has in the pool may be the only one.
+    drop(session);
+    Ok(timeout(LOOK, remembered(cluster, call, process)).await.ok().flatten().unwrap_or(told))
+}
+
+fn number(row: &[Option<String>], at: usize) -> Option<i64> {
+    row.get(at)?.as_deref()?.trim().parse().ok()
+}
+
+fn count(row: &[Option<String>], at: usize) -> Option<u64> {
+    u64::try_from(number(row, at)?).ok()
+}
+
+/// The latest unload of a server process that may be gone.
+async fn remembered(cluster: &Cluster, call: &Call, process: i32) -> Option<UnloadReport> {
+    let sql = format!(
+        "SELECT query_id, unloaded_rows, unloaded_files_count, unloaded_files_size FROM sys_unload_history \
+         WHERE session_id = {process} ORDER BY start_time DESC LIMIT 1"
+    );
+    let answer = call.session(cluster).await.ok()?.ask(&sql).await.ok()?;
+    let row = answer.rows.first()?;
+    let (query_id, rows, files, bytes) = (number(row, 0), count(row, 1), count(row, 2), count(row, 3));
+    Some(UnloadReport { query_id, rows, files, bytes, ..UnloadReport::default() })
 }
 
 async fn report(session: &mut Session) -> UnloadReport {
     let mut report = UnloadReport::default();
-    let number = |row: &[Option<String>], at: usize| row.get(at)?.as_deref()?.trim().parse::<i64>().ok();
-    let count = |row: &[Option<String>], at: usize| u64::try_from(number(row, at)?).ok();
     let Ok(ids) = session.ask("SELECT pg_last_unload_id(), pg_last_unload_count()").await else { return report };
     let Some(ids) = ids.rows.first() else { return report };
     report.query_id = number(ids, 0).filter(|id| *id >= 0);

@@ -89,13 +89,7 @@ async fn open(cluster: &Cluster, staging: &Staging, query: StatementRequest, cal
     place.taint();
     // Not as a read: a first try that nobody hears of any more could still write under the same names.
     let operation = Operation::write("unload.stream").with_class("load").with_attempt_timeout(UNBOUNDED);
-    let report = cluster
-        .policy()
-        .execute(operation, |_| async {
-            let mut session = call.session(cluster).await?;
-            ask(&mut session, &unload).await
-        })
-        .await?;
+    let report = cluster.policy().execute(operation, |_| ask(cluster, call, &unload)).await?;
     let manifest = format!("{}manifest", place.url());
     let files = match staging.get(&manifest).await? {
         Some(content) => UnloadManifest::parse(&content)?.files,

@@ -1,11 +1,13 @@
+use async_trait::async_trait;
 use proptest::prelude::*;
 use twinhouse_core::{Error, ErrorKind};
-use twinhouse_warehouse_api::StatementRequest;
+use twinhouse_warehouse_api::{StatementRequest, UnloadRequest};
 
 use super::*;
 use crate::{
     copy::Compression,
-    testing::{literals, without_literals},
+    testing::{Answers, Say, cluster, literals, without_literals},
+    wire::script::Log,
 };
 
 fn unload(format: UnloadFormat) -> UnloadCommand {
@@ -152,4 +154,27 @@ proptest! {
         prop_assert_eq!(&outer[2], &null);
         prop_assert_eq!(without_literals(&sql), "UNLOAD (?) TO ? IAM_ROLE default FORMAT AS CSV NULL AS ?");
     }
+}
+
+/// Hangs up after the UNLOAD; the history knows all the same.
+struct Forgetful;
+
+#[async_trait]
+impl Answers for Forgetful {
+    async fn answer(&mut self, sql: &str) -> Say {
+        match sql {
+            sql if sql.starts_with("UNLOAD ") => Say::done("UNLOAD"),
+            sql if sql.contains("pg_last_unload_id") => Say::HangUp,
+            sql if sql.contains("FROM sys_unload_history WHERE session_id = 1 ") => Say::row(&["7", "42", "2", "999"]),
+            other => panic!("asked {other}"),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_session_wrote_before_it_was_lost_is_counted_all_the_same() {
+    let log = Log::default();
+    let cluster = cluster(&log, None, || Forgetful);
+    let report = super::unload(&cluster, UnloadRequest::parquet("select 1 as one", "s3://b/k/")).await.unwrap();
+    assert_eq!((report.rows, report.files, report.bytes), (42, 2, 999));
 }
