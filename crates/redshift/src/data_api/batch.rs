@@ -1,15 +1,14 @@
 //! Several statements in one submission.
 
-use std::time::Duration;
-
-use aws_sdk_redshiftdata::types::{ExecutionMode, StatementStatusString, StatusString, SubStatementData};
-use tokio::time::sleep;
+use aws_sdk_redshiftdata::types::{ExecutionMode, StatementStatusString, SubStatementData};
 use twinhouse_core::{Error, ErrorKind, Result};
-use twinhouse_warehouse_api::{BatchStream, StatementId, StatementRequest, StatementStatus};
+use twinhouse_warehouse_api::{
+    BatchStream, CallOptions, StatementId, StatementRequest, StatementStatus, submit_in_task,
+};
 
 use super::{
     client::{Client, SendingBatch},
-    statement,
+    statement::{self, Statement},
 };
 use crate::transaction::refuse_barred;
 
@@ -159,36 +158,30 @@ impl BatchOutcome {
 pub(super) async fn run(client: Client, request: BatchRequest) -> Result<BatchOutcome> {
     let mut statements = Vec::with_capacity(request.len());
     for part in request.parts(client.config().max_statement_bytes)? {
-        let guard = Guard { client: Some(client.clone()), id: client.batch(part).await? };
-        statements.extend(wait(&client, &guard.id).await.map_err(|error| {
+        statements.extend(one(&client, part).await.map_err(|error| {
             // What went before in a batch of several parts is done.
             error.with_context("completed", statements.len().to_string())
         })?);
-        guard.disarm();
     }
     Ok(BatchOutcome { statements, client })
 }
 
-async fn wait(client: &Client, id: &str) -> Result<Vec<BatchStatement>> {
-    loop {
-        let seen = client.describe(id, true).await.map_err(|error| error.with_statement_id(id))?;
-        match statement::status(seen.status().map(StatusString::as_str), seen.error(), id) {
-            StatementStatus::Succeeded => return Ok(seen.sub_statements().iter().map(BatchStatement::of).collect()),
-            StatementStatus::Cancelled => {
-                return Err(Error::new(ErrorKind::Cancelled, "the batch was cancelled").with_statement_id(id));
-            }
-            StatementStatus::Failed(error) => {
-                let culprit =
-                    seen.sub_statements().iter().position(|sub| sub.status() == Some(&StatementStatusString::Failed));
-                return Err(match culprit {
-                    Some(index) => error.with_context("number", (index + 1).to_string()),
-                    None => error,
-                });
-            }
-            // The look itself waits; this keeps one that does not from turning into a storm.
-            _ => sleep(Duration::from_millis(200)).await,
-        }
+async fn one(client: &Client, part: SendingBatch) -> Result<Vec<BatchStatement>> {
+    let submission = Statement::submit_batch(client.clone(), part);
+    let handle = submit_in_task(CallOptions::default(), submission).await?;
+    let ended = handle.ready().await;
+    let seen = client.describe(handle.id().as_str(), false).await;
+    if let Err(error) = ended {
+        let parts = seen.as_ref().map(|seen| seen.sub_statements()).unwrap_or_default();
+        let culprit = parts.iter().position(|part| part.status() == Some(&StatementStatusString::Failed));
+        return Err(match culprit {
+            Some(index) => error.with_context("number", (index + 1).to_string()),
+            None => error,
+        });
     }
+    let seen = seen.map_err(|error| error.with_statement_id(handle.id().as_str()))?;
+    handle.detach();
+    Ok(seen.sub_statements().iter().map(BatchStatement::of).collect())
 }
 
 impl BatchStatement {
@@ -199,32 +192,6 @@ impl BatchStatement {
             rows: u64::try_from(sub.result_rows()).ok(),
             has_rows: sub.has_result_set() == Some(true),
         }
-    }
-}
-
-/// Cancels a batch that nobody waits for any more.
-#[derive(Debug)]
-struct Guard {
-    client: Option<Client>,
-    id: String,
-}
-
-impl Guard {
-    fn disarm(mut self) {
-        self.client = None;
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        let (Some(client), Ok(runtime)) = (self.client.take(), tokio::runtime::Handle::try_current()) else { return };
-        let id = std::mem::take(&mut self.id);
-        runtime.spawn(async move {
-            // A batch that failed is over: the service says so, and that is no error.
-            if client.cancel(&id).await.is_err() {
-                tracing::warn!(statement = %id, "an abandoned batch could not be cancelled");
-            }
-        });
     }
 }
 

@@ -131,6 +131,8 @@ const WORDS: &[(&str, &str)] = &[
     ("value too long", "22001"),
     ("deadlock detected", "40P01"),
     ("too many connections", "53300"),
+    ("No space left on device", "53100"),
+    ("terminating connection", "57P01"),
 ];
 
 /// A statement that failed on the server, in the server's words.
@@ -175,6 +177,8 @@ mod tests {
             ("ERROR: Load into table 't' failed.  Check 'stl_load_errors' system table", ErrorKind::Data),
             ("ERROR: VACUUM cannot run inside a transaction block", ErrorKind::InvalidInput),
             ("ERROR: division by zero", ErrorKind::Data),
+            ("ERROR: could not extend relation: No space left on device", ErrorKind::ResourceExhausted),
+            ("FATAL: terminating connection due to administrator command", ErrorKind::Unavailable),
             ("ERROR: something nobody has seen", ErrorKind::Internal),
         ] {
             assert_eq!(statement_failed(words).kind(), kind, "{words}");

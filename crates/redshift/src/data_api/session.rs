@@ -138,9 +138,11 @@ impl SessionTransaction {
     }
 
     async fn end(&mut self, statement: &'static str) -> Result<()> {
-        let Some(session) = self.session.take() else { return Ok(()) };
-        let mut session = session.lock().await;
-        session.execute(StatementRequest::write(statement)).await.map(|_| ())
+        let Some(session) = self.session.clone() else { return Ok(()) };
+        session.lock().await.execute(StatementRequest::write(statement)).await?;
+        // Only now: an end that fails, or that nobody waits for, is followed by a rollback.
+        self.session = None;
+        Ok(())
     }
 }
 

@@ -13,7 +13,7 @@ use twinhouse_warehouse_api::{
 };
 
 use super::{
-    client::{Client, Sending},
+    client::{Client, Sending, SendingBatch},
     error::statement_failed,
     records,
 };
@@ -57,9 +57,18 @@ pub(super) struct Statement {
 impl Statement {
     pub(super) async fn submit(client: Client, sending: Sending) -> Result<Self> {
         let answer = client.execute(sending).await?;
-        let statement = Self::named(client, super::id_of(answer.id())?);
-        statement.client.held().insert(statement.id.to_string());
-        Ok(statement)
+        Ok(Self::held(client, super::id_of(answer.id())?))
+    }
+
+    pub(super) async fn submit_batch(client: Client, batch: SendingBatch) -> Result<Self> {
+        let id = client.batch(batch).await?;
+        Ok(Self::held(client, id))
+    }
+
+    /// One that is stopped when the warehouse is closed.
+    fn held(client: Client, id: String) -> Self {
+        client.held().insert(id.clone());
+        Self::named(client, id)
     }
 
     /// One that the service has just given this name.
