@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use deadpool::managed::{self, PoolError, TimeoutType};
+use deadpool::managed::{self, PoolError, TimeoutType, Timeouts};
 use futures::future::join_all;
 use tokio::{runtime::Handle, time::timeout};
 use twinhouse_core::{Error, ErrorKind, Result};
@@ -68,8 +68,8 @@ impl Pool {
             .queue_mode(managed::QueueMode::Lifo)
             .wait_timeout(Some(options.checkout))
             // Sessions keep their own limits, and say what went wrong: these are for a defect there.
-            .create_timeout(Some(options.connect + CLEAN_UP))
-            .recycle_timeout(Some(options.recycle + CLEAN_UP))
+            .create_timeout(Some(options.connect.saturating_add(CLEAN_UP)))
+            .recycle_timeout(Some(options.recycle.saturating_add(CLEAN_UP)))
             .runtime(deadpool::Runtime::Tokio1)
             .build()
             .map_err(|cause| Error::new(ErrorKind::Internal, "no pool of connections").with_source(cause))?;
@@ -160,9 +160,13 @@ async fn tend(inner: Weak<Inner>) {
 
 impl Inner {
     async fn checkout(&self) -> Result<Checkout> {
+        self.within(self.pool.timeouts()).await
+    }
+
+    async fn within(&self, limits: Timeouts) -> Result<Checkout> {
         let waiting = self.meter.waits();
         let got =
-            self.pool.get().await.map_err(|error| match error {
+            self.pool.timeout_get(&limits).await.map_err(|error| match error {
                 PoolError::Timeout(TimeoutType::Wait) => error::pool_wait("checkout", self.options.checkout)
                     .with_context("pool", self.options.size.to_string()),
                 PoolError::Timeout(TimeoutType::Create) => error::pool_wait("connect", self.options.connect),
@@ -206,15 +210,18 @@ impl Inner {
         join_all(taken.into_iter().map(goodbye)).await;
     }
 
-    /// Opens what is missing. Sessions at rest are held meanwhile, as the pool opens none while it has one to give.
+    /// Opens what is missing. Sessions at rest are held meanwhile, as the pool opens none while it has one to give; those
+    /// in use are not waited for, or what is held would keep callers waiting.
     async fn fill(&self) -> Result<()> {
         let missing = self.options.min.saturating_sub(self.meter.size());
         if missing == 0 {
             return Ok(());
         }
         let at_rest = self.meter.size().saturating_sub(self.meter.in_use());
-        let held = join_all((0..missing + at_rest).map(|_| self.checkout())).await;
-        held.into_iter().collect::<Result<Vec<_>>>().map(drop)
+        let limits = Timeouts { wait: Some(Duration::ZERO), ..self.pool.timeouts() };
+        let held = join_all((0..missing + at_rest).map(|_| self.within(limits))).await;
+        let taken = |error: &Error| error.context("wait") == Some("checkout");
+        held.into_iter().find_map(|got| got.err().filter(|error| !taken(error))).map_or(Ok(()), Err)
     }
 }
 

@@ -153,6 +153,17 @@ async fn as_many_sessions_as_wanted_are_kept_open_and_no_more_when_nobody_needs_
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_fills_the_pool_does_not_wait_for_those_who_use_it() {
+    let log = Log::default();
+    let cluster = cluster("pool=2&pool_min=2", willing(&log));
+    let pool = cluster.pool();
+    let (one, other, filled) = tokio::join!(pool.checkout(), pool.checkout(), pool.warm_up());
+    filled.unwrap();
+    assert_eq!(counts(pool.status()), (2, 2, 0));
+    drop((one, other));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_session_that_has_lain_too_long_is_not_handed_out() {
     let log = Log::default();
     // The pool is looked after every 30 s: not in the second between.
