@@ -160,7 +160,7 @@ impl Statements {
         request: StatementRequest,
         wishes: Wishes,
     ) -> Result<(Driver, BoxStream<'static, Result<Bytes>>)> {
-        let deadline = request.options().timeout.map(|limit| Instant::now() + limit);
+        let deadline = request.options().timeout.and_then(|limit| Instant::now().checked_add(limit));
         let (handle, driver) = self.submit_with(request, wishes).await?;
         let files = chunk::files(driver.clone(), handle, deadline).await?;
         Ok((driver, files))

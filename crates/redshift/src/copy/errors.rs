@@ -279,7 +279,7 @@ pub(crate) async fn load_errors(cluster: &Cluster, filter: LoadErrorFilter) -> R
         }
         None => None,
     };
-    let seconds = filter.within.map(|past| past.as_secs() + u64::from(past.subsec_nanos() > 0));
+    let seconds = filter.within.map(|past| past.as_secs().saturating_add(u64::from(past.subsec_nanos() > 0)));
     let limit = filter.limit.unwrap_or(TOLD);
     let sought = Sought { query_id: filter.query_id, table_id, files: None, seconds, limit };
     Ok(look(&mut session, &sought, true).await)

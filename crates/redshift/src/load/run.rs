@@ -297,7 +297,7 @@ impl Call {
     /// A session with the call's label; the server's own limit is what is left of its time.
     pub(crate) async fn session(&self, cluster: &Cluster) -> Result<Checkout> {
         let mut session = cluster.pool().checkout().await.map_err(harmless)?;
-        let timeout = self.options.timeout.map(|limit| limit.saturating_sub(self.elapsed()) + GRACE);
+        let timeout = self.options.timeout.map(|limit| limit.saturating_sub(self.elapsed()).saturating_add(GRACE));
         session.apply(&Extras { timeout, label: self.options.label.clone() }).await?;
         Ok(session)
     }

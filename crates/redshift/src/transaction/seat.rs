@@ -97,7 +97,8 @@ impl Seat {
         let limit = extras.timeout;
         let mut started = send(checkout, &plan, extras, None, Home::Transaction(self.slot.clone())).await?;
         self.cluster.running().add(started.lease.control());
-        started.deadline = limit.and_then(|limit| Some((Instant::now().checked_add(limit + GRACE)?, limit)));
+        started.deadline =
+            limit.and_then(|limit| Some((Instant::now().checked_add(limit.saturating_add(GRACE))?, limit)));
         started.page_of = page_of;
         let answer = started.open().await?;
         match plan.words.verb() {

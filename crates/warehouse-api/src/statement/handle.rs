@@ -39,7 +39,7 @@ impl StatementHandle {
     pub fn new(driver: Arc<dyn StatementDriver>, options: &CallOptions) -> Self {
         Self {
             guard: Guard { driver: Some(driver), on_drop: options.on_drop },
-            deadline: options.timeout.map(|limit| Instant::now() + limit),
+            deadline: options.deadline(),
             timeout: options.timeout,
         }
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::{params::Params, value::Value};
 
 /// Whether a statement may be sent twice. The caller says so; nobody guesses it from the text.
@@ -56,6 +58,11 @@ impl CallOptions {
     pub fn with_label(mut self, label: impl Into<String>) -> Self {
         self.label = Some(label.into());
         self
+    }
+
+    /// When the time of a call that begins now is up. A limit beyond the clock's own end is none.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.timeout.and_then(|limit| Instant::now().checked_add(limit))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{future::Future, sync::Arc};
 
-use tokio::{sync::oneshot, time::Instant};
+use tokio::sync::oneshot;
 use twinhouse_core::{Error, ErrorKind, Result};
 
 use crate::statement::{CallOptions, StatementDriver, StatementHandle};
@@ -26,7 +26,7 @@ pub async fn submit_in_task<D>(
 where
     D: StatementDriver,
 {
-    let deadline = options.timeout.map(|limit| Instant::now() + limit);
+    let deadline = options.deadline();
     let limit = options.timeout;
     let (sender, receiver) = oneshot::channel();
     tokio::spawn(async move {

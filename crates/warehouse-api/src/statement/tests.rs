@@ -163,6 +163,15 @@ async fn the_deadline_covers_waiting_and_reading_and_tells_the_server() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_limit_beyond_the_end_of_the_clock_is_no_limit() {
+    let options = CallOptions::default().with_timeout(Duration::MAX);
+    let (driver, _) = scripted(vec![StatementStatus::Ready], vec![Ok(batch())]);
+    assert_eq!(handle(driver, &options).stream().await.unwrap().collect_batches().await.unwrap(), [batch()]);
+    let (driver, _) = scripted(vec![StatementStatus::Ready], vec![]);
+    submit_in_task(options, async move { Ok(driver) }).await.unwrap().finish().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failed_or_cancelled_statement_is_an_error_with_its_own_kind() {
     let missing = Error::new(ErrorKind::NotFound, "no such table").with_sqlstate("42P01");
     let (driver, _) = scripted(vec![StatementStatus::Failed(missing)], vec![]);
