@@ -3,16 +3,20 @@
 use twinhouse_core::{Error, ErrorKind, Result};
 use twinhouse_warehouse_api::{Dialect, Expression};
 
-/// The expression with its values in it, in brackets that it cannot leave. Each has its values put in by itself: the
-/// same name may stand for another value in the next one.
-pub(crate) fn enclosed(dialect: &dyn Dialect, expression: &Expression) -> Result<String> {
+/// The expression with its values in it. A comment in it ends with it.
+pub(crate) fn written(dialect: &dyn Dialect, expression: &Expression) -> Result<String> {
     let sql = expression.sql().trim();
     if sql.is_empty() {
         return Err(Error::new(ErrorKind::InvalidInput, "an expression is empty; leave it out instead"));
     }
     let sql = dialect.inline(sql, expression.params())?;
-    // On lines of its own where it may end with a comment.
-    Ok(if sql.contains("--") { format!("(\n{sql}\n)") } else { format!("({sql})") })
+    Ok(if sql.contains("--") { format!("\n{sql}\n") } else { sql })
+}
+
+/// The expression in brackets. Each has its values put in by itself: the same name may stand for another value in the
+/// next one.
+pub(crate) fn enclosed(dialect: &dyn Dialect, expression: &Expression) -> Result<String> {
+    Ok(format!("({})", written(dialect, expression)?))
 }
 
 /// ` WHERE …`, or nothing if there is no condition. All of them must hold.

@@ -101,10 +101,18 @@ async fn optimize_quotes_names_inlines_values_and_reads_the_servers_metrics() {
     let options = OptimizeOptions::default().with_filter(filter).with_z_order(["a`b", "c"]);
     let report = orders(&warehouse).optimize(options).await.unwrap();
     orders(&warehouse).optimize(OptimizeOptions::default().with_full(true)).await.unwrap();
+    let noted = OptimizeOptions::default().with_filter("day = 1 -- Monday").with_z_order(["c"]);
+    orders(&warehouse).optimize(noted).await.unwrap();
     assert_eq!(
         sent(&warehouse),
-        [format!(r"OPTIMIZE {NAME} WHERE day >= 'it\'s' ZORDER BY (`a``b`, `c`)"), format!("OPTIMIZE {NAME} FULL")]
+        [
+            format!(r"OPTIMIZE {NAME} WHERE day >= 'it\'s' ZORDER BY (`a``b`, `c`)"),
+            format!("OPTIMIZE {NAME} FULL"),
+            format!("OPTIMIZE {NAME} WHERE \nday = 1 -- Monday\n ZORDER BY (`c`)"),
+        ]
     );
+    let nothing = orders(&warehouse).optimize(OptimizeOptions::default().with_filter(" ")).await.unwrap_err();
+    assert_eq!(nothing.kind(), ErrorKind::InvalidInput);
     assert_eq!((report.num_files_added, report.num_files_removed), (1, 3));
     assert_eq!((report.files_removed.min, report.files_removed.total_size), (Some(10), 60));
     assert_eq!((report.files_added.min, report.files_added.max), (None, None));

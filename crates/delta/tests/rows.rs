@@ -113,7 +113,8 @@ async fn an_insert_whose_answer_is_lost_says_what_is_unknown_and_is_not_repeated
 async fn a_count_that_is_not_the_rows_is_never_a_success() {
     let (warehouse, table) = ground();
     warehouse.once(Sql::any(), Reply::affected(1));
-    assert_eq!(table.write(rows(&[1, 2])).run().await.unwrap_err().kind(), ErrorKind::Data);
+    let error = table.write(rows(&[1, 2])).run().await.unwrap_err();
+    assert_eq!((error.kind(), error.fault().effect), (ErrorKind::Data, Effect::Unknown), "some of them are in");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use twinhouse_core::{Error, ErrorKind, Result};
 use twinhouse_warehouse_api::{CallOptions, Expression, StatementRequest};
 
 use super::answer::row;
-use crate::table::DeltaTable;
+use crate::{filter::written, table::DeltaTable};
 
 /// What to optimize, and how.
 #[derive(Clone, Debug, Default)]
@@ -147,7 +147,7 @@ impl DeltaTable {
         if let Some(filter) = &options.filter {
             // The predicate is kept as text by the server: it takes no parameters.
             sql.push_str(" WHERE ");
-            sql.push_str(&dialect.inline(filter.sql(), filter.params())?);
+            sql.push_str(&written(dialect.as_ref(), filter)?);
         }
         if !options.z_order.is_empty() {
             let columns = options.z_order.iter().map(|name| dialect.quote(name)).collect::<Result<Vec<_>>>()?;

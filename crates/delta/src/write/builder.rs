@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Instant};
 
 use futures::{StreamExt as _, stream};
 use serde::Serialize;
-use twinhouse_core::{Effect, Error, ErrorKind, Report, Result};
+use twinhouse_core::{Effect, Error, ErrorKind, Fault, Report, Result};
 use twinhouse_warehouse_api::{
     BatchStream, CallOptions, Expression, Fit, LoadMode, LoadRequest, LoadToken, Progress, ProgressFn,
     StatementRequest, WarehouseExt as _,
@@ -306,6 +306,7 @@ impl Write {
             rows = batches.iter().map(|batch| batch.num_rows() as u64).sum();
             if affected != rows {
                 return Err(Error::new(ErrorKind::Data, "the INSERT wrote another number of rows than it had")
+                    .with_fault(Fault { effect: Effect::Unknown, ..Fault::PERMANENT })
                     .with_context("wanted", rows.to_string())
                     .with_context("got", affected.to_string()));
             }
