@@ -1,12 +1,7 @@
 //! Command-line tools, played by scripts.
 #![cfg(unix)]
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, time::Duration};
 
 use twinhouse_auth::{
     CredentialSource,
@@ -17,7 +12,7 @@ use twinhouse_auth::{
 };
 use twinhouse_core::{ErrorKind, http::Url};
 
-use crate::service::{assert_discreet, headers, jwt, lifetime};
+use crate::service::{assert_discreet, assert_ends, headers, jwt, later};
 
 /// A folder with one program in it, which goes when it is dropped.
 struct Tool(PathBuf);
@@ -54,10 +49,6 @@ impl Drop for Tool {
     }
 }
 
-fn later(seconds: u64) -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + seconds
-}
-
 /// The tool, as long as the real one is at least: it is told from the legacy one by its size.
 fn databricks(script: &str) -> Tool {
     Tool::new("databricks", &format!("{script}\nexit\n#{}", "x".repeat(1 << 20)))
@@ -69,13 +60,13 @@ fn host() -> Url {
 
 #[tokio::test]
 async fn the_databricks_tool_is_asked_for_the_hosts_token() {
-    let end = chrono::Utc::now() + chrono::TimeDelta::seconds(1800);
+    let end = chrono::DateTime::from_timestamp(later(1800) as i64, 0).unwrap();
     let answer = format!(r#"{{"access_token":"canary","token_type":"Bearer","expiry":"{}"}}"#, end.to_rfc3339());
     let tool = databricks(&format!("echo '{answer}'"));
     let source = DatabricksCli::for_host(tool.path("databricks"), &host(), Some("acc"));
     let credential = source.fetch().await.unwrap();
     assert_eq!(headers(&credential)[0].1, "Bearer canary");
-    assert!((1795..=1800).contains(&lifetime(&credential)));
+    assert_ends(&credential, end.timestamp() as u64);
     DatabricksCli::for_profile(tool.path("databricks"), "a b; rm -rf /").fetch().await.unwrap();
     assert_eq!(
         tool.calls(),
@@ -107,6 +98,17 @@ async fn the_legacy_tool_and_one_that_is_not_there_are_told_apart() {
 }
 
 #[tokio::test]
+async fn a_tool_that_never_stops_talking_is_not_listened_to_for_ever() {
+    for stream in ["", " >&2"] {
+        let tool = databricks(&format!("yes canary{stream}"));
+        let source = DatabricksCli::for_host(tool.path("databricks"), &host(), None);
+        let error = source.fetch().await.unwrap_err();
+        assert_eq!((error.kind(), error.message()), (ErrorKind::Protocol, "the program said more than any token has"));
+        assert_discreet(&source, &error);
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_token_is_not_quoted() {
     for said in ["canary", r#"{"access_token":"canary"}"#, r#"{"access_token":"canary","expiry":"canary"}"#] {
         let tool = databricks(&format!("echo '{said}'"));
@@ -123,23 +125,21 @@ fn az(script: &str) -> (Tool, PathBuf) {
     (tool, path)
 }
 
-fn access(token: &str) -> String {
-    format!(
-        r#"{{"accessToken":"{token}","tokenType":"Bearer","expires_on":{},"expiresOn":"1999-01-01 00:00:00"}}"#,
-        later(900)
-    )
+fn access(token: &str, end: u64) -> String {
+    format!(r#"{{"accessToken":"{token}","tokenType":"Bearer","expires_on":{end},"expiresOn":"1999-01-01 00:00:00"}}"#)
 }
 
 #[tokio::test]
 async fn a_user_of_the_azure_tool_shows_one_token_and_a_service_principal_two() {
-    let (user, program) = az(&format!("echo '{}'", access(&jwt(r#"{"upn":"me@example.com"}"#))));
+    let end = later(900);
+    let (user, program) = az(&format!("echo '{}'", access(&jwt(r#"{"upn":"me@example.com"}"#), end)));
     let credential = Azure::new(AzureCli::new(program), AzureCloud::public()).fetch().await.unwrap();
     assert_eq!(headers(&credential).len(), 1);
-    assert!((895..=900).contains(&lifetime(&credential)));
+    assert_ends(&credential, end);
     let databricks = "account get-access-token --resource 2ff814a6-3304-4ab8-85cb-cd0e6f879c1d --output json";
     assert_eq!(user.calls(), [databricks]);
 
-    let (principal, program) = az(&format!("echo '{}'", access(&jwt(r#"{"appid":"x"}"#))));
+    let (principal, program) = az(&format!("echo '{}'", access(&jwt(r#"{"appid":"x"}"#), end)));
     let source = Azure::new(AzureCli::new(program), AzureCloud::china());
     let sent = headers(&source.fetch().await.unwrap());
     assert!(sent.iter().any(|(name, _)| name == "x-databricks-azure-sp-management-token"));
@@ -150,16 +150,17 @@ async fn a_user_of_the_azure_tool_shows_one_token_and_a_service_principal_two() 
 
 #[tokio::test]
 async fn an_end_in_local_time_is_read_as_such() {
-    let end = (chrono::Local::now() + chrono::TimeDelta::seconds(700)).format("%Y-%m-%d %H:%M:%S.000000");
-    let answer = format!(r#"{{"accessToken":"{}","expiresOn":"{end}","tokenType":"Bearer"}}"#, jwt(r#"{"upn":"u"}"#));
+    let end = chrono::DateTime::from_timestamp(later(700) as i64, 0).unwrap();
+    let local = end.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M:%S.000000");
+    let answer = format!(r#"{{"accessToken":"{}","expiresOn":"{local}","tokenType":"Bearer"}}"#, jwt(r#"{"upn":"u"}"#));
     let (_tool, program) = az(&format!("echo '{answer}'"));
     let credential = Azure::new(AzureCli::new(program), AzureCloud::public()).fetch().await.unwrap();
-    assert!((690..=700).contains(&lifetime(&credential)), "{}", lifetime(&credential));
+    assert_ends(&credential, end.timestamp() as u64);
 }
 
 #[tokio::test]
 async fn a_tenant_is_not_named_to_a_machines_identity_and_a_subscription_may_be_invisible() {
-    let token = access(&jwt(r#"{"upn":"u"}"#));
+    let token = access(&jwt(r#"{"upn":"u"}"#), later(900));
     let script = |name: &str| {
         format!(
             "case \"$*\" in *show*) echo '{{\"user\":{{\"name\":\"{name}\"}}}}';; *--subscription*) exit 1;; *) echo '{token}';; esac"
@@ -178,17 +179,24 @@ async fn a_tenant_is_not_named_to_a_machines_identity_and_a_subscription_may_be_
 
 #[tokio::test]
 async fn a_tool_that_hangs_is_ended_and_one_that_fails_tells_the_cure() {
-    let (tool, program) = az("echo $$ > \"$here/pid\"; exec sleep 60");
-    let source = Azure::new(AzureCli::new(program).with_limit(Duration::from_millis(300)), AzureCloud::public());
-    let error = source.fetch().await.unwrap_err();
-    assert_eq!((error.kind(), error.context("wait")), (ErrorKind::Timeout, Some("program")));
-    assert_gone(&tool.0).await;
+    let (tool, program) = az(HANGS);
+    let mut limit = Duration::from_millis(300);
+    while !tool.path("pid").exists() {
+        let source = Azure::new(AzureCli::new(&program).with_limit(limit), AzureCloud::public());
+        let error = source.fetch().await.unwrap_err();
+        assert_eq!((error.kind(), error.context("wait")), (ErrorKind::Timeout, Some("program")));
+        // On a busy machine it may be over before the program has begun.
+        limit *= 2;
+    }
+    gone(&tool).await;
 
-    let (tool, program) = az("echo $$ > \"$here/pid\"; exec sleep 60");
+    let (tool, program) = az(HANGS);
     let source = Azure::new(AzureCli::new(program), AzureCloud::public());
-    let dropped = tokio::time::timeout(Duration::from_millis(300), source.fetch()).await;
-    assert!(dropped.is_err(), "it was still running when it was dropped");
-    assert_gone(&tool.0).await;
+    tokio::select! {
+        ended = source.fetch() => panic!("it was to hang: {ended:?}"),
+        () = until(|| tool.path("pid").exists()) => {}
+    }
+    gone(&tool).await;
 
     let (_tool, program) = az("echo \"ERROR: Please run 'az login' to setup account. eyJcanary\" >&2; exit 1");
     let source = Azure::new(AzureCli::new(program), AzureCloud::public());
@@ -197,15 +205,19 @@ async fn a_tool_that_hangs_is_ended_and_one_that_fails_tells_the_cure() {
     assert_discreet(&source, &error);
 }
 
-/// The process that wrote its number there is gone, or soon will be.
-async fn assert_gone(folder: &Path) {
-    let pid = fs::read_to_string(folder.join("pid")).unwrap();
-    for _ in 0..200 {
-        // A zombie has no command line.
-        if fs::read(format!("/proc/{}/cmdline", pid.trim())).map_or(true, |line| line.is_empty()) {
-            return;
-        }
+/// Leaves its number, whole, and stays far longer than the test.
+const HANGS: &str = "echo $$ > \"$here/draft-pid\"; mv \"$here/draft-pid\" \"$here/pid\"; exec sleep 3600";
+
+/// Waits until the process that left its number there is gone.
+async fn gone(tool: &Tool) {
+    let pid = fs::read_to_string(tool.path("pid")).unwrap();
+    // A zombie has no command line.
+    let gone = until(|| fs::read(format!("/proc/{}/cmdline", pid.trim())).map_or(true, |line| line.is_empty()));
+    tokio::time::timeout(Duration::from_secs(120), gone).await.expect("the program still runs");
+}
+
+async fn until(done: impl Fn() -> bool) {
+    while !done() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("the program still runs");
 }

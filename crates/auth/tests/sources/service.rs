@@ -3,13 +3,14 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    time::Instant,
 };
 use twinhouse_auth::{Credential, CredentialSource};
 use twinhouse_core::{
@@ -110,6 +111,19 @@ pub(crate) fn headers(credential: &Credential) -> Vec<(String, String)> {
 
 pub(crate) fn lifetime(credential: &Credential) -> u64 {
     (credential.expires_at().unwrap() - credential.obtained_at()).as_secs_f64().round() as u64
+}
+
+/// This many seconds from now, in seconds since 1970.
+pub(crate) fn later(seconds: u64) -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + seconds
+}
+
+/// It ends at this second since 1970, however long it took to get it.
+#[track_caller]
+pub(crate) fn assert_ends(credential: &Credential, end: u64) {
+    let left = credential.expires_at().unwrap().saturating_duration_since(Instant::now());
+    let found = (SystemTime::now() + left).duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+    assert!((found - end as f64).abs() < 2.0, "it ends at {found}, and not at {end}");
 }
 
 /// Nothing that is printed shows a secret.
