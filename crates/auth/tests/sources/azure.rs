@@ -7,7 +7,7 @@ use twinhouse_auth::{
         id_token::GitHubIdToken,
     },
 };
-use twinhouse_core::ErrorKind;
+use twinhouse_core::{Effect, ErrorKind, Fault, resilience::Policy};
 
 use crate::service::{Service, answer, assert_discreet, headers, http, lifetime, policy, token};
 
@@ -66,7 +66,8 @@ async fn the_tenant_is_the_one_that_the_workspace_redirects_to_and_asked_for_onc
 
 #[tokio::test]
 async fn a_workspace_without_a_tenant_is_told_how_to_name_it() {
-    for location in ["", "location: /\r\n"] {
+    // The last leads to the workspace's own page, which says that it is behind a private link.
+    for location in ["", "location: /\r\n", "location: /login.html?error=private-link-validation-error:1\r\n"] {
         let redirect = answer("302 Found", "").replace("content-length", &format!("{location}content-length"));
         let service = Service::start(|_| vec![redirect]).await;
         let source = principal(&service, AzureTenant::of_workspace(http(), policy(), service.url.clone()));
@@ -148,13 +149,17 @@ async fn a_workspace_is_found_by_its_resource_id_once() {
             answer("403 No", refusal),
             token("a", 1),
             answer("200 OK", r#"{"properties":{}}"#),
+            token("a", 1),
+            answer("503 Busy", ""),
         ]
     })
     .await;
     let source = principal(&service, AzureTenant::given("t")).with_workspace(ID);
-    let workspace = source.workspace(http(), policy()).unwrap();
+    let workspace = source.workspace(http(), Policy::builder().max_attempts(1).build()).unwrap();
     let error = workspace.url().await.unwrap_err();
     assert_eq!((error.kind(), error.vendor_code()), (ErrorKind::PermissionDenied, Some("AuthorizationFailed")));
     assert_discreet(&source, &error);
     assert_eq!(workspace.url().await.unwrap_err().kind(), ErrorKind::Protocol);
+    let busy = workspace.url().await.unwrap_err();
+    assert_eq!((busy.kind(), busy.fault()), (ErrorKind::Unavailable, Fault::transient(Effect::None)));
 }

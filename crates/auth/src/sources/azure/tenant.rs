@@ -48,6 +48,8 @@ async fn discover(caller: &Caller, host: &Url) -> Result<String> {
     let headers = caller.redirect("azure.tenant", Request::get(below(host, &["aad", "auth"]))).await?;
     let location = headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
     let target = location.and_then(|text| host.join(text).ok());
+    // A page of its own, such as that of a private link, is no directory.
+    let target = target.filter(|url| url.host() != host.host());
     let tenant = target.as_ref().and_then(|url| url.path_segments()?.next().map(str::to_owned));
     tenant.filter(|tenant| !tenant.is_empty()).ok_or_else(|| {
         Error::new(ErrorKind::Protocol, "the workspace does not say which directory it belongs to")

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use serde::Deserialize;
 use tokio::sync::OnceCell;
 use twinhouse_core::{
-    Error, ErrorKind, Result,
+    Effect, Error, ErrorKind, Fault, Result,
     http::{Http, Request, Url},
     resilience::Policy,
 };
@@ -40,7 +40,12 @@ impl AzureWorkspace {
     ///
     /// What the directory or the resource manager said; [`ErrorKind::Protocol`] if the answer names no address.
     pub async fn url(&self) -> Result<Url> {
-        self.found.get_or_try_init(|| self.look()).await.cloned()
+        // Whoever wanted the address has sent nothing yet.
+        let unsent = |error: Error| {
+            let fault = Fault { effect: Effect::None, ..error.fault() };
+            error.with_fault(fault)
+        };
+        self.found.get_or_try_init(|| self.look()).await.cloned().map_err(unsent)
     }
 
     async fn look(&self) -> Result<Url> {
