@@ -169,7 +169,9 @@ impl Inner {
             Err(error) => {
                 state.paused_until = Instant::now().checked_add(self.options.failure_pause);
                 tracing::warn!(source = self.source.name(), error = %Report(&error), "no new credential");
-                Err(error.with_context("credential source", self.source.name()))
+                // Whoever wanted it has sent nothing yet, whatever became of the attempts to get it.
+                let fault = Fault { effect: Effect::None, ..error.fault() };
+                Err(error.with_fault(fault).with_context("credential source", self.source.name()))
             }
         }
     }

@@ -66,11 +66,11 @@ impl Credential {
         self
     }
 
-    /// It is good for this long from now.
+    /// It is good for this long from when this credential was made.
     #[must_use]
     pub fn with_lifetime(mut self, lifetime: Duration) -> Self {
         // A life too long for the clock is one without end.
-        self.expires_at = Instant::now().checked_add(lifetime);
+        self.expires_at = self.obtained_at.checked_add(lifetime);
         self
     }
 

@@ -112,24 +112,35 @@ mod tests {
         serde_json::from_str::<Token>(json).unwrap().checked()
     }
 
+    fn now() -> f64 {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
+    }
+
+    /// What the call answers ends at this second since 1970, however long it took.
+    fn assert_ends(end: u64, call: impl FnOnce() -> Issued) {
+        let (before, lifetime, after) = (now(), call().lifetime.as_secs_f64(), now());
+        let end = end as f64;
+        assert!(lifetime >= end - after - 1e-3 && lifetime <= end - before + 1e-3, "{lifetime} until {end}");
+    }
+
     #[test]
     fn the_sooner_of_two_ends_counts() {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        for (expires_in, expires_on, wanted) in [(3600, now + 60, 60), (60, now + 3600, 60), (60, 0, 0)] {
-            let json = format!(r#"{{"access_token":"t","expires_in":{expires_in},"expires_on":"{expires_on}"}}"#);
-            let life = token(&json).unwrap().lifetime.as_secs_f64();
-            assert!((f64::from(wanted) - life).abs() <= 1.5, "{life} for {json}");
-        }
+        let end = now() as u64 + 60;
+        let both = |within: u64, at: u64| {
+            token(&format!(r#"{{"access_token":"t","expires_in":{within},"expires_on":"{at}"}}"#)).unwrap()
+        };
+        assert_ends(end, || both(3600, end));
+        assert_eq!(both(60, end + 3540).lifetime, Duration::from_secs(60));
+        assert_eq!(both(60, 0).lifetime, Duration::ZERO);
         assert_eq!(token(r#"{"access_token":"t"}"#).unwrap().lifetime, Duration::from_secs(3600));
         token(&format!(r#"{{"access_token":"t","expires_on":{}}}"#, u64::MAX)).unwrap();
     }
 
     #[test]
     fn a_jwt_says_itself_when_it_ends() {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let jwt = |claims: &str| Secret::new(format!("h.{}.s", BASE64_URL_SAFE_NO_PAD.encode(claims)));
-        let life = Issued::of_jwt(jwt(&format!(r#"{{"exp":{}}}"#, now + 100)), Duration::ZERO).unwrap().lifetime;
-        assert!(life > Duration::from_secs(95) && life <= Duration::from_secs(100), "{life:?}");
+        let end = now() as u64 + 100;
+        assert_ends(end, || Issued::of_jwt(jwt(&format!(r#"{{"exp":{end}}}"#)), Duration::ZERO).unwrap());
         for other in [jwt("{}"), jwt("canary"), Secret::new("no jwt"), Secret::new("a.b.c")] {
             assert_eq!(Issued::of_jwt(other, Duration::from_secs(7)).unwrap().lifetime, Duration::from_secs(7));
         }

@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use tokio::time::{Instant, advance, sleep};
 use twinhouse_auth::{Cached, Credential, CredentialProvider, CredentialSource, Proof};
-use twinhouse_core::{Error, ErrorKind, Result};
+use twinhouse_core::{Effect, Error, ErrorKind, Fault, Result};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -26,6 +26,7 @@ struct Script {
     fails: Vec<u32>,
     hangs: Vec<u32>,
     panics: Vec<u32>,
+    down: bool,
 }
 
 impl Script {
@@ -51,6 +52,9 @@ impl CredentialSource for Script {
         }
         if self.fails.contains(&number) {
             return Err(Error::new(ErrorKind::Unauthenticated, format!("refused {number}")));
+        }
+        if self.down {
+            return Err(Error::new(ErrorKind::Unavailable, "down").with_fault(Fault::transient(Effect::Unknown)));
         }
         let credential = Credential::bearer(number.to_string());
         Ok(match self.lifetime {
@@ -191,6 +195,14 @@ async fn everybody_who_waited_hears_the_failure_and_the_next_caller_tries_again(
         assert_eq!(error.context("credential source"), Some("script"));
     }
     assert_eq!(token(&cached).await.unwrap(), "2");
+}
+
+/// What the token service may have done is nothing to whoever wanted to send something: it was not sent.
+#[tokio::test(start_paused = true)]
+async fn whoever_gets_no_credential_has_certainly_done_nothing() {
+    let script = Script { down: true, ..Script::default() };
+    let error = token(&Cached::new(script)).await.unwrap_err();
+    assert_eq!((error.kind(), error.fault()), (ErrorKind::Unavailable, Fault::transient(Effect::None)));
 }
 
 #[tokio::test(start_paused = true)]

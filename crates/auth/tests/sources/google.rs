@@ -12,7 +12,7 @@ use twinhouse_auth::{
 };
 use twinhouse_core::{ErrorKind, config::Env, http::Url};
 
-use crate::service::{Service, answer, assert_discreet, headers, http, jwt, lifetime, policy, token};
+use crate::service::{Service, answer, assert_discreet, assert_ends, headers, http, jwt, later, policy, token};
 
 const HOST: &str = "https://1.2.gcp.databricks.com/";
 /// The key of the service account, made anew for each run.
@@ -36,12 +36,8 @@ fn account(uri: &str) -> String {
     .to_string()
 }
 
-fn later(seconds: u64) -> u64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() + seconds
-}
-
-fn identity(seconds: u64) -> String {
-    jwt(&json!({ "aud": HOST, "exp": later(seconds), "canary": 1 }).to_string())
+fn identity(end: u64) -> String {
+    jwt(&json!({ "aud": HOST, "exp": end, "canary": 1 }).to_string())
 }
 
 /// The claims of an assertion whose signature is right.
@@ -65,8 +61,9 @@ fn claims(assertion: &str) -> Value {
 
 #[tokio::test]
 async fn a_service_account_signs_for_an_identity_and_for_access() {
+    let end = later(1200);
     let service = Service::start(|_| {
-        let id_token = answer("200 OK", &json!({ "id_token": identity(1200) }).to_string());
+        let id_token = answer("200 OK", &json!({ "id_token": identity(end) }).to_string());
         vec![id_token, token("canary-access", 3600)]
     })
     .await;
@@ -76,7 +73,8 @@ async fn a_service_account_signs_for_an_identity_and_for_access() {
     let sent = headers(&credential);
     assert!(sent[0].1.starts_with("Bearer eyJh."));
     assert!(sent.contains(&("x-databricks-gcp-sa-access-token".to_owned(), "canary-access".to_owned())));
-    assert!((1190..=1200).contains(&lifetime(&credential)), "the sooner end counts");
+    // The sooner end counts.
+    assert_ends(&credential, end);
     assert_eq!(service.asked(), ["POST /token HTTP/1.1"; 2]);
     let grant = "urn:ietf:params:oauth:grant-type:jwt-bearer";
     assert_eq!(service.field(0, "grant_type").as_deref(), Some(grant));
@@ -114,12 +112,13 @@ async fn a_key_may_be_in_a_file_and_a_bad_one_is_not_quoted() {
 
 #[tokio::test]
 async fn a_machine_acts_as_the_service_account_it_may_act_as() {
-    let end = chrono::DateTime::from_timestamp(later(500) as i64, 0).unwrap().to_rfc3339();
+    let end = later(500);
+    let time = chrono::DateTime::from_timestamp(end as i64, 0).unwrap().to_rfc3339();
     let service = Service::start(|_| {
         vec![
             token("canary-own", 3600),
-            answer("200 OK", &json!({ "token": identity(1200) }).to_string()),
-            answer("200 OK", &json!({ "accessToken": "canary-access", "expireTime": end }).to_string()),
+            answer("200 OK", &json!({ "token": identity(later(1200)) }).to_string()),
+            answer("200 OK", &json!({ "accessToken": "canary-access", "expireTime": time }).to_string()),
             token("canary-own", 3600),
             answer("403 No", r#"{"error":{"code":403,"message":"canary-own may not","status":"PERMISSION_DENIED"}}"#),
         ]
@@ -128,7 +127,7 @@ async fn a_machine_acts_as_the_service_account_it_may_act_as() {
     let endpoints = GoogleEndpoints::default().with_metadata(service.url.clone()).with_iam(service.url.clone());
     let source = GoogleId::new(http(), http(), policy(), endpoints, "robot@p.iam.gserviceaccount.com", &host());
     let credential = source.fetch().await.unwrap();
-    assert!((490..=500).contains(&lifetime(&credential)));
+    assert_ends(&credential, end);
     let path = "/v1/projects/-/serviceAccounts/robot@p.iam.gserviceaccount.com";
     assert_eq!(
         service.asked(),

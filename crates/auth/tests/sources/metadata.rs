@@ -1,14 +1,12 @@
 //! A service on this machine that has tokens; and names and passwords.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use twinhouse_auth::{
     CredentialSource,
     sources::{Basic, FirstOf, MetadataService, Pat},
 };
 use twinhouse_core::{ErrorKind, http::Url};
 
-use crate::service::{Service, answer, assert_discreet, headers, http, lifetime, policy};
+use crate::service::{Service, answer, assert_discreet, assert_ends, headers, http, later, policy};
 
 fn host() -> Url {
     "https://h.example/".parse().unwrap()
@@ -16,14 +14,14 @@ fn host() -> Url {
 
 #[tokio::test]
 async fn the_metadata_service_is_told_the_host_and_says_when_the_token_ends() {
-    let end = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 600;
+    let end = later(600);
     let body = format!(r#"{{"access_token":"canary-token","token_type":"Bearer","expires_on":{end}}}"#);
     let service =
         Service::start(|_| vec![answer("200 OK", &body), answer("403 No", r#"{"error":"canary-path"}"#)]).await;
     let source = MetadataService::new(http(), policy(), format!("{}canary-path", service.url), &host());
     let credential = source.fetch().await.unwrap();
     assert_eq!(headers(&credential)[0].1, "Bearer canary-token");
-    assert!((598..=600).contains(&lifetime(&credential)));
+    assert_ends(&credential, end);
     let sent = service.sent(0);
     assert!(sent.starts_with("GET /canary-path HTTP/1.1"), "{sent}");
     assert!(sent.contains("x-databricks-metadata-version: 1\r\n"));

@@ -130,3 +130,40 @@ fn below(base: &Url, segments: &[&str]) -> Url {
     }
     url
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::{Instant, sleep};
+    use twinhouse_core::Secret;
+
+    use super::*;
+
+    /// Gives tokens that live an hour, each after a while.
+    #[derive(Debug)]
+    struct Slow;
+
+    #[async_trait]
+    impl AzureTokens for Slow {
+        async fn token(&self, _: &str) -> Result<Issued> {
+            sleep(Duration::from_secs(50)).await;
+            Issued::new(Secret::new("t"), Duration::from_secs(3600))
+        }
+
+        fn management(&self) -> Management {
+            Management::Always
+        }
+
+        fn name(&self) -> &'static str {
+            "slow"
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_token_grows_older_while_the_second_is_fetched() {
+        let azure = Azure { tokens: Arc::new(Slow), cloud: AzureCloud::public(), resource_id: None };
+        let end = azure.fetch().await.unwrap().expires_at().unwrap();
+        assert_eq!(end - Instant::now(), Duration::from_secs(3550));
+    }
+}

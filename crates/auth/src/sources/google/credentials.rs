@@ -97,10 +97,12 @@ impl CredentialSource for GoogleCredentials {
         let (ask, assertion) = request("target_audience", self.audience.clone())?;
         let identity: Identity = self.caller.json("google.id_token", ask, &[&assertion]).await?;
         let identity = Issued::of_jwt(identity.id_token, LIFETIME)?;
+        // Its life counts from here, however long the other token takes.
+        let credential = Credential::bearer(identity.token);
         let (ask, assertion) = request("scope", SCOPES.join(" "))?;
         let access = self.caller.json::<Token>("google.token", ask, &[&assertion]).await?.checked()?;
         let lifetime = identity.lifetime.min(access.lifetime);
-        Ok(Credential::bearer(identity.token).with_header(ACCESS, access.token).with_lifetime(lifetime))
+        Ok(credential.with_header(ACCESS, access.token).with_lifetime(lifetime))
     }
 
     fn name(&self) -> &'static str {

@@ -121,12 +121,14 @@ impl CredentialSource for GoogleId {
         let ask = self.ask(&own, "generateIdToken", &json!({ "audience": self.audience, "includeEmail": true }))?;
         let identity: Identity = self.far.json("google.id_token", ask, &[&own]).await?;
         let identity = Issued::of_jwt(identity.token, LIFETIME)?;
+        // Its life counts from here, however long the other token takes.
+        let credential = Credential::bearer(identity.token);
         let ask = self.ask(&own, "generateAccessToken", &json!({ "scope": SCOPES, "lifetime": "3600s" }))?;
         let access: Access = self.far.json("google.token", ask, &[&own]).await?;
         let end = access.expire_time.and_then(|text| DateTime::parse_from_rfc3339(&text).ok());
         let access = Issued::new(access.access_token, end.map_or(LIFETIME, |end| left_until(SystemTime::from(end))))?;
         let lifetime = identity.lifetime.min(access.lifetime);
-        Ok(Credential::bearer(identity.token).with_header(ACCESS, access.token).with_lifetime(lifetime))
+        Ok(credential.with_header(ACCESS, access.token).with_lifetime(lifetime))
     }
 
     fn name(&self) -> &'static str {
