@@ -123,6 +123,46 @@ fn a_call_counts_its_attempts_retries_and_throttles_and_the_breaker_shows_its_st
     assert_eq!(ledger.entries().into_iter().collect::<BTreeMap<_, _>>(), expected);
 }
 
+#[test]
+fn the_gauges_follow_the_way_back_too() {
+    let ledger = Ledger::default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let shown = |name: &str| {
+        let server = format!("{name} backend=none class=default host=none");
+        ledger.entries().into_iter().find(|(entry, _)| *entry == server).map(|(_, value)| value)
+    };
+    metrics::with_local_recorder(&ledger, || {
+        runtime.block_on(async {
+            let (faults, open_for) = (1, Duration::from_secs(5));
+            let policy = Policy::builder()
+                .max_attempts(1)
+                .breaker(BreakerOptions::default().with_faults(faults).with_open_for(open_for))
+                .default_rate(Rate::per_second(10.0))
+                .build();
+            let call = async |result: Result<(), Error>| {
+                policy.execute(Operation::read("t"), |_| std::future::ready(result.clone())).await
+            };
+            let fails = |fault| Err(Error::new(ErrorKind::Unavailable, "no").with_fault(fault));
+            call(fails(Fault::throttled(None))).await.unwrap_err();
+            assert_eq!(shown(metric::LIMITER_RATE), Some(5));
+            tokio::time::advance(Duration::from_secs(1)).await;
+            call(Ok(())).await.unwrap();
+            assert_eq!(shown(metric::LIMITER_RATE), Some(6));
+
+            call(fails(Fault::transient(Effect::None))).await.unwrap_err();
+            assert_eq!(shown(metric::BREAKER_STATE), Some(2));
+            tokio::time::advance(open_for).await;
+            let probe = async {
+                assert_eq!(shown(metric::BREAKER_STATE), Some(1));
+                Ok(())
+            };
+            let mut probe = Some(probe);
+            policy.execute(Operation::read("t"), |_| probe.take().unwrap()).await.unwrap();
+            assert_eq!(shown(metric::BREAKER_STATE), Some(0));
+        });
+    });
+}
+
 /// Writes down every field of every span.
 #[derive(Clone, Default)]
 struct Notebook(Arc<Mutex<String>>);

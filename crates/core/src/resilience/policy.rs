@@ -9,7 +9,8 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    Attempt, Backoff, BreakerOptions, BudgetOptions, Operation, Rate, Refusal, Registry, Withdrawal, registry::Shared,
+    Attempt, Backoff, BreakerOptions, BreakerState, BudgetOptions, Limiter, Operation, Rate, Refusal, Registry,
+    Withdrawal, registry::Shared,
 };
 use crate::{
     Effect, Error, ErrorKind, Fault, FaultClass, Result,
@@ -151,6 +152,9 @@ impl Policy {
             let permit = shared.limiter.acquire().await;
             shared.labels.waited(metric::LIMITER_WAIT, queued.elapsed());
             let pass = shared.breaker.enter().map_err(|refusal| refused(refusal, shared, history))?;
+            if pass.is_probe() {
+                shared.labels.set(metric::BREAKER_STATE, BreakerState::HalfOpen.gauge());
+            }
 
             if let Some(paid) = paid.take() {
                 paid.spend();
@@ -172,7 +176,7 @@ impl Policy {
 
             let error = match result {
                 Ok(value) => {
-                    shared.limiter.succeeded(permit);
+                    teach(shared, |limiter| limiter.succeeded(permit));
                     settle(shared, pass, None);
                     return Ok(value);
                 }
@@ -180,9 +184,8 @@ impl Policy {
             };
             let fault = error.fault();
             if fault.class == FaultClass::Throttled {
-                shared.limiter.throttled(permit);
+                teach(shared, |limiter| limiter.throttled(permit));
                 shared.labels.count(metric::THROTTLES);
-                shared.labels.set(metric::LIMITER_RATE, shared.limiter.rate());
             }
             settle(shared, pass, Some(fault.class));
 
@@ -230,6 +233,15 @@ impl Policy {
 fn may_repeat(error: &Error, operation: &Operation) -> bool {
     let retried_below = error.attempts() > 1;
     error.is_retryable() && !retried_below && (operation.repeatable || error.fault().effect == Effect::None)
+}
+
+fn teach(shared: &Shared, lesson: impl FnOnce(&Limiter)) {
+    let before = shared.limiter.rate();
+    lesson(&shared.limiter);
+    let after = shared.limiter.rate();
+    if before != after {
+        shared.labels.set(metric::LIMITER_RATE, after);
+    }
 }
 
 fn settle(shared: &Shared, pass: super::Pass, fault: Option<FaultClass>) {
