@@ -49,6 +49,12 @@ impl Staging {
         if let Some(token) = &options.session_token {
             builder = builder.with_token(token.expose());
         }
+        for (name, value) in &options.role {
+            let key = name.to_ascii_lowercase().parse().map_err(|cause| {
+                Error::new(ErrorKind::Internal, "a variable of AWS is not known").with_source(cause)
+            })?;
+            builder = builder.with_config(key, value);
+        }
         let store = builder.with_client_options(client).build().map_err(|cause| {
             Error::new(ErrorKind::Config, "the staging place cannot be reached as configured")
                 .with_context("staging", prefix.to_string())
@@ -225,8 +231,11 @@ fn failed(operation: &'static str, key: &str, cause: object_store::Error) -> Err
 #[cfg(test)]
 mod tests {
     use object_store::memory::InMemory;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use twinhouse_core::config::Env;
 
     use super::*;
+    use crate::config::RedshiftBuilder;
 
     fn staging(prefix: &str) -> Staging {
         Staging::over(Arc::new(InMemory::new()), prefix.parse().unwrap())
@@ -245,6 +254,57 @@ mod tests {
         assert!(folder.contents().await.is_empty());
         assert_eq!(sibling.contents().await.len(), 1, "a folder whose name begins alike is another one");
         folder.clear().await.expect("clearing again is no error");
+    }
+
+    /// Gives a container its keys, and takes objects that are signed with them.
+    async fn aws(listener: tokio::net::TcpListener) {
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let mut seen = Vec::new();
+                while !seen.windows(4).any(|end| end == b"\r\n\r\n") {
+                    socket.read_buf(&mut seen).await.unwrap();
+                }
+                let head = String::from_utf8_lossy(&seen).into_owned();
+                let (status, body) = match head.starts_with("GET /role ") {
+                    true if head.contains("of-the-pod") => ("200 OK", KEYS),
+                    true => ("401 Unauthorized", ""),
+                    false if head.contains("Credential=POD-KEY/") => ("200 OK", ""),
+                    false => ("403 Forbidden", ""),
+                };
+                let length = body.len();
+                let answer = format!(
+                    "HTTP/1.1 {status}\r\netag: \"1\"\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+                );
+                socket.write_all(answer.as_bytes()).await.unwrap();
+                socket.shutdown().await.unwrap();
+                // To hang up on what is not read yet would reset the connection.
+                let _ = socket.read_to_end(&mut seen).await;
+            });
+        }
+    }
+
+    const KEYS: &str =
+        r#"{"AccessKeyId":"POD-KEY","SecretAccessKey":"s","Token":"t","Expiration":"2999-01-01T00:00:00Z"}"#;
+
+    #[tokio::test]
+    async fn without_keys_the_role_of_the_container_stages() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(aws(listener));
+        let token = std::env::temp_dir().join(format!("twinhouse-token-{}", uuid::Uuid::new_v4().simple()));
+        std::fs::write(&token, "of-the-pod").unwrap();
+        let env = Env::from_pairs([
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{url}/role").as_str()),
+            ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token.to_str().unwrap()),
+            ("AWS_ENDPOINT_URL_S3", url.as_str()),
+        ]);
+        let config =
+            RedshiftBuilder::from_url("redshift://u:p@h/d?staging=s3://b/p").unwrap().env(env).build().unwrap();
+        let staging = Staging::s3(config.staging().unwrap(), &config).unwrap();
+        staging.folder(&["t"]).put("part-0", Bytes::from_static(b"1")).await.unwrap();
+        std::fs::remove_file(token).unwrap();
+        server.abort();
     }
 
     #[test]

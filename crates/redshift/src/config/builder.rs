@@ -324,7 +324,8 @@ impl RedshiftBuilder {
         self
     }
 
-    /// The keys that files are staged with. Default: those of the environment, else of the machine's role.
+    /// The keys that files are staged with. Default: those of the environment, else of the role of the container or the
+    /// machine. Profiles are not read here.
     pub fn s3_keys(mut self, id: impl Into<Secret>, secret: impl Into<Secret>, token: Option<Secret>) -> Self {
         self.s3_keys = Some((id.into(), secret.into(), token));
         self

@@ -97,6 +97,8 @@ pub(crate) struct S3Options {
     pub(crate) access_key_id: Option<Secret>,
     pub(crate) secret_access_key: Option<Secret>,
     pub(crate) session_token: Option<Secret>,
+    /// What the environment says of the role that a container has, for where there are no keys.
+    pub(crate) role: Vec<(&'static str, String)>,
 }
 
 impl fmt::Debug for S3Options {

@@ -16,6 +16,16 @@ use crate::credentials;
 
 /// The layer in which the region that the name of the host holds is found.
 const HOST_REGION: &str = "name of the host";
+/// What AWS gives a container to be somebody with.
+const ROLE: [&str; 7] = [
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_ENDPOINT_URL_STS",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+];
 
 impl RedshiftBuilder {
     /// Checks everything. Connects nowhere.
@@ -411,6 +421,7 @@ fn s3(
         Some((id, secret, token)) => (Some(id), Some(secret), token),
         None => (None, None, None),
     };
+    let env = layers.env().clone();
     // A token belongs to its own pair of keys.
     let own = id.is_some();
     let mut find = |name, variable, given: Option<Secret>| {
@@ -418,7 +429,9 @@ fn s3(
         let lookup = if own { lookup } else { lookup.env(variable) };
         lookup.optional().map(|found| found.map(|setting| setting.into_value()))
     };
+    let role = ROLE.iter().filter_map(|&name| Some((name, env.var(name)?.to_owned()))).collect();
     let options = S3Options {
+        role,
         region,
         endpoint,
         access_key_id: find("access_key_id", "AWS_ACCESS_KEY_ID", id)?,
