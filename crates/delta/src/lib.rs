@@ -31,3 +31,8 @@ pub use scheduler::{
 };
 pub use table::DeltaTable;
 pub use write::{Route, StreamReport, StreamWriter, Warning, WriteBuilder, WritePlan, WriteReport};
+
+/// The guide to this crate, so that its example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/delta.md")]
+struct Guide;
