@@ -191,8 +191,7 @@ impl Attributes {
         for (group, name, origin) in self.found() {
             // A client id alone says for whom a federated token is asked; it is no second way.
             let for_federation = name == "client_id" && federated && self.client_secret.is_none();
-            // Azure sets these for every program in it; without a secret they are not meant for us.
-            let ambient = matches!(origin, Origin::Environment(variable) if variable.starts_with("AZURE_"))
+            let ambient = matches!(origin, Origin::Environment(variable) if is_ambient(variable))
                 && self.azure_client_secret.is_none();
             let off = name == "azure_use_msi" && self.azure_use_msi.as_ref().is_some_and(|flag| !flag.value().0);
             if !for_federation && !ambient && !off {
@@ -205,6 +204,11 @@ impl Attributes {
     pub(super) fn is_on(flag: Option<&Setting<Flag>>) -> bool {
         flag.is_some_and(|flag| flag.value().0)
     }
+}
+
+/// True for what Azure sets for every program in it: without a secret it is not meant for us.
+pub(super) fn is_ambient(variable: &str) -> bool {
+    variable.starts_with("AZURE_") && variable != "AZURE_CLIENT_SECRET"
 }
 
 /// The value of an attribute, as text.

@@ -131,9 +131,10 @@ impl Auth {
         let ready = |method: Method| method.needs().iter().all(|name| self.attributes.has(name));
         let known = ALL.iter().map(|(method, _)| *method).filter(|method| ready(*method));
         let mut fits = known.filter(|method| self.applies(*method, cloud));
-        // Two tools may both be there and one of them logged in: that shows with the first call only.
+        // Two tools may both be there and one of them logged in: that shows with the first call only. The second is asked
+        // by the host, which must be known.
         if let Some(first) = fits.next() {
-            let both = first == Method::AzureCli && fits.next() == Some(Method::DatabricksCli);
+            let both = first == Method::AzureCli && fits.next() == Some(Method::DatabricksCli) && host.is_some();
             return Ok(if both { vec![first, Method::DatabricksCli] } else { vec![first] });
         }
         Err(self.nothing(layers))

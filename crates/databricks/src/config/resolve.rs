@@ -203,7 +203,7 @@ impl DatabricksBuilder {
             || !self.auth.is_empty()
             || self.source.is_some()
             || env.var("DATABRICKS_HOST").is_some()
-            || attributes::variables().iter().any(|name| env.var(name).is_some());
+            || attributes::variables().iter().any(|name| !attributes::is_ambient(name) && env.var(name).is_some());
         let file = self.config_file.take().or_else(|| env.var("DATABRICKS_CONFIG_FILE").map(str::to_owned));
         let file = file.unwrap_or_else(|| PROFILE_FILE.to_owned());
         let layers = Layers::new(env.clone());

@@ -137,6 +137,8 @@ fn tools_on_the_search_path_are_found_and_only_where_they_fit() {
     std::fs::write(folder.join("databricks"), "").unwrap();
     assert_eq!(name(AWS).unwrap(), "databricks-cli");
     assert_eq!(name(AZURE).unwrap(), "default", "which of the two is logged in shows with the first call");
+    let by_id = ("DATABRICKS_AZURE_RESOURCE_ID", "/subscriptions/s/workspaces/w");
+    assert_eq!(name(by_id).unwrap(), "azure-cli", "the other tool cannot be asked without a host");
     assert_eq!(with(&[AWS, path, ("DATABRICKS_TOKEN", "t")]).build().unwrap().auth_type(), "pat");
     std::fs::remove_dir_all(folder).unwrap();
 }
