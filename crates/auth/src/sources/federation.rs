@@ -9,7 +9,7 @@ use twinhouse_core::{
     resilience::Policy,
 };
 
-use super::id_token::IdTokenSource;
+use super::{Grant, id_token::IdTokenSource};
 use crate::{Credential, CredentialSource, TokenEndpoint, caller::Caller, token::Token};
 
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -22,8 +22,7 @@ pub struct Federation {
     id_tokens: Box<dyn IdTokenSource>,
     audience: Option<String>,
     client_id: Option<String>,
-    scope: String,
-    more: Vec<(&'static str, String)>,
+    grant: Grant,
 }
 
 impl Federation {
@@ -35,8 +34,7 @@ impl Federation {
             id_tokens: Box::new(id_tokens),
             audience: None,
             client_id: None,
-            scope: "all-apis".to_owned(),
-            more: Vec::new(),
+            grant: Grant::default(),
         }
     }
 
@@ -54,24 +52,10 @@ impl Federation {
         self
     }
 
-    /// Asks for these scopes, separated by blanks. Default `all-apis`.
+    /// Asks for this. Default `all-apis`, and no more.
     #[must_use]
-    pub fn with_scope(mut self, scope: impl Into<String>) -> Self {
-        self.scope = scope.into();
-        self
-    }
-
-    /// Asks for no more than this: rich authorization details, as JSON.
-    #[must_use]
-    pub fn with_authorization_details(mut self, json: impl Into<String>) -> Self {
-        self.more.push(("authorization_details", json.into()));
-        self
-    }
-
-    /// Acts as this group.
-    #[must_use]
-    pub fn with_group(mut self, id: impl Into<String>) -> Self {
-        self.more.push(("assume_group", id.into()));
+    pub fn with_grant(mut self, grant: Grant) -> Self {
+        self.grant = grant;
         self
     }
 }
@@ -82,15 +66,9 @@ impl CredentialSource for Federation {
         let endpoint = self.endpoint.url(&self.caller).await?;
         let audience = self.audience.clone().unwrap_or_else(|| endpoint.to_string());
         let identity = self.id_tokens.id_token(&audience).await?;
-        let pairs = [
-            ("grant_type", EXCHANGE),
-            ("subject_token_type", JWT),
-            ("subject_token", identity.expose()),
-            ("scope", self.scope.as_str()),
-        ];
+        let pairs = [("grant_type", EXCHANGE), ("subject_token_type", JWT), ("subject_token", identity.expose())];
         let client = self.client_id.iter().map(|id| ("client_id", id.as_str()));
-        let more = self.more.iter().map(|(key, value)| (*key, value.as_str()));
-        let form = Body::form(pairs.into_iter().chain(client).chain(more));
+        let form = Body::form(pairs.into_iter().chain(client).chain(self.grant.fields()));
         let request = Request::post(endpoint).with_body(form);
         let token: Token = self.caller.json("oauth.exchange", request, &[&identity]).await?;
         Ok(token.checked()?.into_credential())
@@ -108,7 +86,7 @@ impl fmt::Debug for Federation {
             .field("id_tokens", &self.id_tokens)
             .field("audience", &self.audience)
             .field("client_id", &self.client_id)
-            .field("scope", &self.scope)
+            .field("grant", &self.grant)
             .finish_non_exhaustive()
     }
 }

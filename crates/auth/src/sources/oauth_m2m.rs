@@ -9,6 +9,7 @@ use twinhouse_core::{
     resilience::Policy,
 };
 
+use super::Grant;
 use crate::{Credential, CredentialSource, TokenEndpoint, caller::Caller, token::Token};
 
 /// Client credentials of a service principal, exchanged for a bearer token at the token endpoint.
@@ -19,8 +20,7 @@ pub struct OAuthM2m {
     client: Credential,
     client_id: String,
     secret: Secret,
-    scope: String,
-    more: Vec<(&'static str, String)>,
+    grant: Grant,
 }
 
 impl OAuthM2m {
@@ -35,15 +35,14 @@ impl OAuthM2m {
             client: Credential::login(client_id.clone(), secret.clone()),
             client_id,
             secret,
-            scope: "all-apis".to_owned(),
-            more: Vec::new(),
+            grant: Grant::default(),
         }
     }
 
-    /// Asks for these scopes, separated by blanks. Default `all-apis`.
+    /// Asks for this. Default `all-apis`, and no more.
     #[must_use]
-    pub fn with_scope(mut self, scope: impl Into<String>) -> Self {
-        self.scope = scope.into();
+    pub fn with_grant(mut self, grant: Grant) -> Self {
+        self.grant = grant;
         self
     }
 
@@ -60,27 +59,12 @@ impl OAuthM2m {
         let host = self.endpoint.host().clone();
         self.with_endpoint(TokenEndpoint::at(host, endpoint))
     }
-
-    /// Asks for no more than this: rich authorization details, as JSON.
-    #[must_use]
-    pub fn with_authorization_details(mut self, json: impl Into<String>) -> Self {
-        self.more.push(("authorization_details", json.into()));
-        self
-    }
-
-    /// Acts as this group.
-    #[must_use]
-    pub fn with_group(mut self, id: impl Into<String>) -> Self {
-        self.more.push(("assume_group", id.into()));
-        self
-    }
 }
 
 #[async_trait]
 impl CredentialSource for OAuthM2m {
     async fn fetch(&self) -> Result<Credential> {
-        let pairs = [("grant_type", "client_credentials"), ("scope", self.scope.as_str())];
-        let form = Body::form(pairs.into_iter().chain(self.more.iter().map(|(key, value)| (*key, value.as_str()))));
+        let form = Body::form([("grant_type", "client_credentials")].into_iter().chain(self.grant.fields()));
         let endpoint = self.endpoint.url(&self.caller).await?;
         let request = Request::post(endpoint).with_headers(self.client.headers()?).with_body(form);
         let token: Token = self.caller.json("oauth.token", request, &[&self.secret]).await?;
@@ -98,7 +82,7 @@ impl fmt::Debug for OAuthM2m {
             .field("endpoint", &self.endpoint)
             .field("client_id", &self.client_id)
             .field("secret", &self.secret)
-            .field("scope", &self.scope)
+            .field("grant", &self.grant)
             .finish_non_exhaustive()
     }
 }

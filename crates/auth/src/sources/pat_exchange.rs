@@ -9,6 +9,7 @@ use twinhouse_core::{
     resilience::Policy,
 };
 
+use super::Grant;
 use crate::{Credential, CredentialSource, TokenEndpoint, caller::Caller, token::Token};
 
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -22,28 +23,19 @@ pub struct PatExchange {
     caller: Caller,
     endpoint: TokenEndpoint,
     token: Secret,
-    scope: String,
-    details: Option<String>,
+    grant: Grant,
 }
 
 impl PatExchange {
     /// Exchanges this token at `endpoint`.
     pub fn new(http: Http, policy: Policy, endpoint: TokenEndpoint, token: impl Into<Secret>) -> Self {
-        let (caller, scope) = (Caller::new(http, policy), "all-apis".to_owned());
-        Self { caller, endpoint, token: token.into(), scope, details: None }
+        Self { caller: Caller::new(http, policy), endpoint, token: token.into(), grant: Grant::default() }
     }
 
-    /// Asks for these scopes, separated by blanks. Default `all-apis`.
+    /// Asks for this. Default `all-apis`, and no more.
     #[must_use]
-    pub fn with_scope(mut self, scope: impl Into<String>) -> Self {
-        self.scope = scope.into();
-        self
-    }
-
-    /// Asks for no more than this: rich authorization details, as JSON.
-    #[must_use]
-    pub fn with_authorization_details(mut self, json: impl Into<String>) -> Self {
-        self.details = Some(json.into());
+    pub fn with_grant(mut self, grant: Grant) -> Self {
+        self.grant = grant;
         self
     }
 }
@@ -56,10 +48,8 @@ impl CredentialSource for PatExchange {
             ("subject_token_type", PERSONAL),
             ("subject_token", self.token.expose()),
             ("requested_token_type", ACCESS),
-            ("scope", self.scope.as_str()),
         ];
-        let details = self.details.iter().map(|json| ("authorization_details", json.as_str()));
-        let form = Body::form(pairs.into_iter().chain(details));
+        let form = Body::form(pairs.into_iter().chain(self.grant.fields()));
         let request = Request::post(self.endpoint.url(&self.caller).await?).with_body(form);
         let token: Token = self.caller.json("oauth.exchange", request, &[&self.token]).await?;
         Ok(token.checked()?.into_credential())

@@ -3,7 +3,7 @@
 use twinhouse_auth::{
     CredentialSource, TokenEndpoint,
     sources::{
-        Federation, PatExchange,
+        Federation, Grant, PatExchange,
         id_token::{AzureDevOpsIdToken, EnvIdToken, FileIdToken, GitHubIdToken, IdTokenSource},
     },
 };
@@ -37,7 +37,8 @@ async fn an_identity_in_the_environment_is_exchanged() {
         assert_eq!(service.field(0, field).as_deref(), value, "{field}");
     }
     assert!(!service.sent(0).contains("authorization:"), "the identity is the only proof");
-    let source = federation(&service, EnvIdToken::new(&env, "MINE")).with_client_id("app").with_scope("sql");
+    let source =
+        federation(&service, EnvIdToken::new(&env, "MINE")).with_client_id("app").with_grant(Grant::scope("sql"));
     source.fetch().await.unwrap();
     assert_eq!(
         (service.field(1, "client_id").unwrap(), service.field(1, "scope").unwrap()),
@@ -123,8 +124,8 @@ async fn a_personal_token_is_exchanged_for_a_lesser_one() {
     let refusal = r#"{"error":"invalid_grant","error_description":"dapi-canary"}"#;
     let service = Service::start(|_| vec![issued(), answer("400 Bad", refusal)]).await;
     let endpoint = TokenEndpoint::at(service.url.clone(), service.url.join("t").unwrap());
-    let source = PatExchange::new(http(), policy(), endpoint, "dapi-canary").with_scope("sql");
-    let source = source.with_authorization_details("[]");
+    let source = PatExchange::new(http(), policy(), endpoint, "dapi-canary")
+        .with_grant(Grant::scope("sql").with_authorization_details("[]"));
     assert_eq!(lifetime(&source.fetch().await.unwrap()), 3600);
     for (field, value) in [
         ("grant_type", EXCHANGE),

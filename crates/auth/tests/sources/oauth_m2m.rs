@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::net::TcpSocket;
-use twinhouse_auth::{CredentialSource, Proof, TokenEndpoint, sources::OAuthM2m};
+use twinhouse_auth::{
+    CredentialSource, Proof, TokenEndpoint,
+    sources::{Grant, OAuthM2m},
+};
 use twinhouse_core::{
     Effect, ErrorKind, FaultClass,
     http::{Http, Url},
@@ -66,7 +69,13 @@ async fn a_workspace_that_does_not_say_has_it_at_the_usual_place_and_is_asked_ag
 async fn a_given_endpoint_and_scope_are_used_without_discovery() {
     let service = Service::start(|_| vec![issued()]).await;
     let endpoint = service.url.join("given").unwrap();
-    service.source().with_token_endpoint(endpoint).with_scope("sql offline_access").fetch().await.unwrap();
+    service
+        .source()
+        .with_token_endpoint(endpoint)
+        .with_grant(Grant::scope("sql offline_access"))
+        .fetch()
+        .await
+        .unwrap();
     assert_eq!(service.asked(), ["POST /given HTTP/1.1"]);
     assert!(service.seen.lock().unwrap()[0].ends_with("scope=sql+offline_access"));
 }
@@ -178,7 +187,8 @@ async fn an_account_has_its_endpoint_at_a_fixed_place_and_a_document_must_answer
 async fn details_and_group_go_along() {
     let service = Service::start(|_| vec![issued()]).await;
     let endpoint = TokenEndpoint::at(service.url.clone(), service.url.join("t").unwrap());
-    let source = service.source().with_endpoint(endpoint).with_authorization_details("[{}]").with_group("g 1");
+    let grant = Grant::default().with_authorization_details("[{}]").with_group("g 1");
+    let source = service.source().with_endpoint(endpoint).with_grant(grant);
     source.fetch().await.unwrap();
     assert_eq!(service.field(0, "authorization_details").as_deref(), Some("[{}]"));
     assert_eq!(service.field(0, "assume_group").as_deref(), Some("g 1"));

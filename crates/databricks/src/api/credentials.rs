@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use twinhouse_auth::{
     CacheOptions, Cached, CredentialSource, TokenEndpoint,
     sources::{
-        Basic, DatabricksCli, Federation, FirstOf, MetadataService, OAuthM2m, Pat,
+        Basic, DatabricksCli, Federation, FirstOf, Grant, MetadataService, OAuthM2m, Pat,
         azure::{Azure, AzureCli, AzureClientSecret, AzureGitHub, AzureManagedIdentity, AzureTenant, AzureWorkspace},
         google::{GoogleCredentials, GoogleId},
         id_token::{AzureDevOpsIdToken, EnvIdToken, FileIdToken, GitHubIdToken, IdTokenSource},
@@ -18,7 +18,7 @@ use twinhouse_core::{
     resilience::Policy,
 };
 
-use crate::config::{DatabricksConfig, GITHUB, ID_TOKEN, Method, is_account, text};
+use crate::config::{DatabricksConfig, GITHUB, ID_TOKEN, Method, is_account, is_near, text};
 
 /// Who gives credentials, and who knows the workspace's address if we do not.
 pub(super) struct Login {
@@ -70,16 +70,8 @@ impl Roads<'_> {
             }
             Method::OAuthM2m => {
                 let (id, key) = (word(a.client_id.as_ref()), secret(a.client_secret.as_ref()));
-                let mut source = OAuthM2m::new(http, policy, host.clone(), id, key)
-                    .with_endpoint(self.endpoint()?)
-                    .with_scope(self.scope());
-                if let Some(json) = text(a.authorization_details.as_ref()) {
-                    source = source.with_authorization_details(json);
-                }
-                if let Some(group) = text(a.group_id.as_ref()) {
-                    source = source.with_group(group);
-                }
-                Box::new(source)
+                let source = OAuthM2m::new(http, policy, host.clone(), id, key);
+                Box::new(source.with_endpoint(self.endpoint()?).with_grant(self.grant()))
             }
             Method::EnvOidc => {
                 let variable = text(a.oidc_token_env.as_ref()).unwrap_or(ID_TOKEN);
@@ -172,7 +164,7 @@ impl Roads<'_> {
     fn federation(&self, id_tokens: impl IdTokenSource) -> Result<Federation> {
         let a = &self.config.auth.attributes;
         let mut source = Federation::new(self.http.clone(), self.policy.clone(), self.endpoint()?, id_tokens)
-            .with_scope(self.scope());
+            .with_grant(self.grant());
         let account = self.config.account_id.as_deref().filter(|_| is_account(&self.config.host));
         if let Some(audience) = text(a.token_audience.as_ref()).or(account) {
             source = source.with_audience(audience);
@@ -180,21 +172,18 @@ impl Roads<'_> {
         if let Some(id) = text(a.client_id.as_ref()) {
             source = source.with_client_id(id);
         }
-        if let Some(json) = text(a.authorization_details.as_ref()) {
-            source = source.with_authorization_details(json);
-        }
-        if let Some(group) = text(a.group_id.as_ref()) {
-            source = source.with_group(group);
-        }
         Ok(source)
     }
 
     fn endpoint(&self) -> Result<TokenEndpoint> {
         let (config, host) = (self.config, self.config.host.clone());
-        if let Some(document) = text(config.auth.attributes.discovery_url.as_ref()) {
-            let wish = || Error::bad_setting("discovery_url", "configuration", "an HTTP address");
-            let document: Url = document.parse().map_err(|_| wish())?;
-            return Ok(TokenEndpoint::document(host, document));
+        if let Some(setting) = &config.auth.attributes.discovery_url {
+            // It says where the secret goes: who can change it on its way can have the secret.
+            let is_safe = |url: &Url| url.scheme() == "https" || (url.scheme() == "http" && is_near(url));
+            let document = setting.value().parse::<Url>().ok().filter(is_safe);
+            let wish = "an address over https, unless it is on this machine";
+            let bad = || Error::bad_setting("discovery_url", &setting.origin().to_string(), wish);
+            return Ok(TokenEndpoint::document(host, document.ok_or_else(bad)?));
         }
         Ok(match config.account_id.as_deref().filter(|_| is_account(&host)) {
             Some(account) => TokenEndpoint::account(host, account),
@@ -202,12 +191,20 @@ impl Roads<'_> {
         })
     }
 
-    /// Each scope once, in order.
-    fn scope(&self) -> String {
-        let scopes = text(self.config.auth.attributes.scopes.as_ref()).unwrap_or("all-apis");
+    /// Each scope once, in order, and what is said beside them.
+    fn grant(&self) -> Grant {
+        let a = &self.config.auth.attributes;
+        let scopes = text(a.scopes.as_ref()).unwrap_or("all-apis");
         let scopes: std::collections::BTreeSet<_> =
             scopes.split([',', ' ', '\t']).filter(|scope| !scope.is_empty()).collect();
-        scopes.into_iter().collect::<Vec<_>>().join(" ")
+        let mut grant = Grant::scope(scopes.into_iter().collect::<Vec<_>>().join(" "));
+        if let Some(json) = text(a.authorization_details.as_ref()) {
+            grant = grant.with_authorization_details(json);
+        }
+        if let Some(group) = text(a.group_id.as_ref()) {
+            grant = grant.with_group(group);
+        }
+        grant
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) use auth::{Auth, GITHUB, ID_TOKEN};
 pub use builder::DatabricksBuilder;
 pub use family::EndpointFamily;
 pub(crate) use family::Rates;
-pub(crate) use host::is_account;
+pub(crate) use host::{is_account, is_near};
 pub(crate) use method::Method;
 
 /// How results travel.

@@ -63,6 +63,10 @@ fn a_profile_that_nobody_named_is_not_mixed_into_what_is_known_already() {
     let named = builder().host("b.example").auth_type("pat").profile("DEFAULT").build().unwrap();
     assert_eq!((named.host.as_str(), named.warehouse_id()), ("https://b.example/", Some("w")));
     assert!(builder().profile("nobody").build().unwrap_err().message().contains("nobody"));
+    // Azure sets these for every program in it: they say nothing about who we are at a workspace.
+    let ambient = [("AZURE_CLIENT_ID", "i"), ("AZURE_TENANT_ID", "t"), ("DATABRICKS_CONFIG_FILE", file.0.as_str())];
+    let config = DatabricksConfig::builder().env(env(&ambient)).auth_type("pat").build().unwrap();
+    assert_eq!(config.host.as_str(), "https://a.example/");
     std::fs::remove_file(&file.0).unwrap();
 }
 
@@ -140,6 +144,18 @@ fn numbers_out_of_range_are_refused_with_their_origin() {
     ] {
         let error = base(name, value).unwrap_err();
         assert_eq!(error.context("from"), Some(format!("environment {name}").as_str()), "{error}");
+    }
+}
+
+#[test]
+fn a_document_that_says_where_the_secret_goes_comes_over_tls() {
+    let base = || DatabricksConfig::builder().env(Env::empty()).host("h").client_id("i").client_secret("canary");
+    for near in ["http://127.0.0.1:1/doc", "https://elsewhere.example/doc"] {
+        base().discovery_url(near).client().unwrap();
+    }
+    for bad in ["http://elsewhere.example/doc", "ftp://localhost/doc", "file:///doc", "doc"] {
+        let error = base().discovery_url(bad).client().unwrap_err();
+        assert_eq!((error.kind(), error.context("setting")), (ErrorKind::Config, Some("discovery_url")), "{bad}");
     }
 }
 

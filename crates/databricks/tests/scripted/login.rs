@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use serde_json::json;
-use twinhouse_auth::{TokenEndpoint, sources::PatExchange};
+use twinhouse_auth::{
+    TokenEndpoint,
+    sources::{Grant, PatExchange},
+};
 use twinhouse_core::{
     Error, ErrorKind, Report, Secret,
     config::Env,
@@ -257,7 +260,7 @@ async fn a_source_of_ones_own_goes_before_all_that_is_configured() {
     server.once("POST", TOKENS, token("lesser"));
     let (http, policy) = (Http::builder().build().unwrap(), Policy::builder().build());
     let endpoint = TokenEndpoint::workspace(server.url().parse().unwrap());
-    let exchange = PatExchange::new(http, policy, endpoint, "dapi-canary").with_scope("sql");
+    let exchange = PatExchange::new(http, policy, endpoint, "dapi-canary").with_grant(Grant::scope("sql"));
     let builder = builder(&server, &[("DATABRICKS_TOKEN", "canary"), ("DATABRICKS_CLIENT_SECRET", "canary")]);
     let client = builder.credentials(exchange).client().unwrap();
     assert_eq!(client.config().auth_type(), "pat-exchange");
