@@ -105,15 +105,16 @@ impl Live {
         let told = match phase {
             Phase::Running => self.client.cancel(self.id.as_str()).await,
             // Too late to stop it; but nobody will read what it holds.
-            Phase::Kept if self.owned => {
-                self.progress().phase = Phase::Over;
-                self.client.close(self.id.as_str()).await
-            }
+            Phase::Kept if self.owned => self.client.close(self.id.as_str()).await,
             Phase::Kept | Phase::Over => return Ok(()),
         };
         match told {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            told => told.map_err(|error| error.with_statement_id(self.id.as_str())),
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error.with_statement_id(self.id.as_str())),
+            // Once is enough, until a later look finds it still at work.
+            _ => {
+                self.progress().phase = Phase::Over;
+                Ok(())
+            }
         }
     }
 

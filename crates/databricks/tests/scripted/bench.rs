@@ -14,8 +14,8 @@ use arrow::{
 use lz4_flex::frame::FrameEncoder;
 use serde_json::{Value, json};
 use twinhouse_core::{config::Env, resilience::Registry};
-use twinhouse_databricks::{DatabricksBuilder, DatabricksConfig, DatabricksWarehouse};
-use twinhouse_testkit::{Answer, Received, ScriptedServer};
+use twinhouse_databricks::{DatabricksBuilder, DatabricksClient, DatabricksConfig, DatabricksWarehouse};
+use twinhouse_testkit::{Answer, Received, ScriptedServer, transport::ScriptedTransport};
 
 pub(crate) const STATEMENTS: &str = "/api/2.0/sql/statements";
 pub(crate) const ID: &str = "01ab";
@@ -66,14 +66,28 @@ impl Bench {
 
     /// Waits until the server was asked this: what happens in tasks of their own is not awaited by anybody else.
     pub(crate) async fn until_asked(&self, method: &str, path: &str) {
-        for _ in 0..500 {
-            if self.server.count(method, path) > 0 {
-                return;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-        panic!("never asked: {method} {path}");
+        until(&format!("{method} {path}"), || self.server.count(method, path) > 0).await;
     }
+}
+
+/// Waits for what happens in a task that nobody awaits, a minute at most: it is there at once, but on a busy machine.
+pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..6000 {
+        if is_so() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("it never came to {what}");
+}
+
+/// A client without sockets, and its script. Time may stand still for it: before a socket such a clock runs ahead of
+/// what is on its way through the kernel.
+pub(crate) fn offline() -> (ScriptedTransport, DatabricksClient) {
+    let server = ScriptedTransport::new();
+    let builder = DatabricksConfig::builder().env(Env::empty()).host("https://desk.example").token(TOKEN);
+    let client = builder.transport(server.clone()).registry(Registry::new()).client().unwrap();
+    (server, client)
 }
 
 /// The files of a volume, by path.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::TryStreamExt as _;
 use serde_json::json;
 use twinhouse_core::{Effect, ErrorKind};
-use twinhouse_testkit::Answer;
+use twinhouse_testkit::{Answer, transport::ScriptedTransport};
 use twinhouse_warehouse_api::{
     CallOptions, OnDrop, StatementId, StatementRequest, StatementStatus, TransactionOptions, UnloadRequest,
     Warehouse as _, WarehouseExt as _,
@@ -193,17 +193,20 @@ async fn a_detached_statement_is_left_alone() {
     assert_eq!(bench.server.requests().len(), 1);
 }
 
-#[tokio::test]
-async fn a_call_that_runs_out_of_time_is_asynchronous_and_is_cancelled() {
-    let bench = Bench::new().await;
-    bench.answers(state("PENDING"));
-    bench.server.always("GET", &statement(""), Answer::json(state("PENDING")));
-    bench.server.once("POST", &statement("/cancel"), Answer::json(json!({})));
+#[tokio::test(start_paused = true)]
+async fn a_call_that_runs_out_of_time_is_asynchronous_and_is_cancelled_once() {
+    let server = ScriptedTransport::new();
+    let bench = Bench::with(|builder| builder.transport(server.clone())).await;
+    server.once("POST", STATEMENTS, Answer::json(state("PENDING")));
+    server.always("GET", &statement(""), Answer::json(state("PENDING")));
+    server.always("POST", &statement("/cancel"), Answer::json(json!({})));
     let options = CallOptions::default().with_timeout(Duration::from_millis(200));
     let error = bench.warehouse.query(StatementRequest::read("select 1").with_options(options)).await.unwrap_err();
     assert_eq!((error.kind(), error.context("wait")), (ErrorKind::Timeout, Some("statement")));
-    assert_eq!(bench.asked("POST", STATEMENTS)[0].json()["wait_timeout"], "0s");
-    bench.until_asked("POST", &statement("/cancel")).await;
+    assert_eq!(server.requests()[0].json()["wait_timeout"], "0s");
+    assert_eq!(server.count("POST", &statement("/cancel")), 1, "before the error is told");
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(server.count("POST", &statement("/cancel")), 1, "and not again when the handle goes");
 }
 
 #[tokio::test]
