@@ -1,8 +1,8 @@
 //! One downloaded file: LZ4 frames, or none, around an Arrow IPC stream.
 
-use std::io::{self, BufReader, Read};
+use std::io::BufRead as _;
 
-use arrow::{array::RecordBatch, datatypes::SchemaRef, error::ArrowError, ipc::reader::StreamReader};
+use arrow::{array::RecordBatch, buffer::Buffer, datatypes::SchemaRef, error::ArrowError, ipc::reader::StreamDecoder};
 use bytes::{Buf as _, Bytes, buf::Reader};
 use futures::{Stream, stream};
 use lz4_flex::frame::FrameDecoder;
@@ -13,28 +13,31 @@ use super::conform;
 
 const LZ4_MAGIC: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
 
-type Source = Box<dyn Read + Send>;
-
 /// The rows of one file, batch by batch: exactly `rows` of them where that is known, although the file may hold more.
 pub(super) fn batches(
     file: Bytes,
     rows: Option<u64>,
     schema: SchemaRef,
 ) -> impl Stream<Item = Result<RecordBatch>> + Send {
-    let decoder = Decoder { file: Some(file), reader: None, left: rows, schema };
+    let decoder =
+        Decoder { file: open(file), piece: Buffer::default(), arrow: StreamDecoder::new(), left: rows, schema };
     stream::try_unfold(decoder, |mut decoder| async move {
         // Decompression and decoding are work for a thread, not for the executor.
         let step = spawn_blocking(move || decoder.step().map(|batch| batch.map(|batch| (batch, decoder))));
         step.await.unwrap_or_else(|cause| {
-            Err(Error::new(ErrorKind::Internal, "decoding of the downloaded rows broke off").with_source(cause))
+            // Some of what is no Arrow makes the decoder panic instead of complain.
+            let kind = if cause.is_panic() { ErrorKind::Protocol } else { ErrorKind::Internal };
+            Err(Error::new(kind, "decoding of the downloaded rows broke off").with_source(cause))
         })
     })
 }
 
 struct Decoder {
-    /// Not yet opened.
-    file: Option<Bytes>,
-    reader: Option<StreamReader<Source>>,
+    file: Unpacked,
+    /// What has been unpacked and not yet been decoded.
+    piece: Buffer,
+    /// It takes no memory for what a length promises, only for what is there.
+    arrow: StreamDecoder,
     left: Option<u64>,
     schema: SchemaRef,
 }
@@ -45,12 +48,7 @@ impl Decoder {
             if self.left == Some(0) {
                 return Ok(None);
             }
-            let reader = match (&mut self.reader, self.file.take()) {
-                (Some(reader), _) => reader,
-                (slot, Some(file)) => slot.insert(StreamReader::try_new(open(file), None).map_err(broken)?),
-                (None, None) => return Ok(None),
-            };
-            let Some(batch) = reader.next().transpose().map_err(broken)? else {
+            let Some(batch) = self.next().map_err(broken)? else {
                 return match self.left {
                     Some(missing) => {
                         Err(Error::new(ErrorKind::Protocol, "a downloaded file holds fewer rows than announced")
@@ -73,35 +71,54 @@ impl Decoder {
             return conform::batch(&batch, &self.schema).map(Some);
         }
     }
-}
 
-/// The magic tells; the manifest may not.
-fn open(file: Bytes) -> Source {
-    if file.starts_with(&LZ4_MAGIC) {
-        Box::new(BufReader::new(Frames(Some(FrameDecoder::new(file.reader())))))
-    } else {
-        Box::new(file.reader())
+    fn next(&mut self) -> Result<Option<RecordBatch>, ArrowError> {
+        loop {
+            if let Some(batch) = self.arrow.decode(&mut self.piece)? {
+                return Ok(Some(batch));
+            }
+            match self.file.piece()? {
+                Some(piece) => self.piece = piece,
+                None => return self.arrow.finish().map(|()| None),
+            }
+        }
     }
 }
 
-/// All frames of a file: a decoder stops at the end of each, and the service writes one for each message.
-struct Frames(Option<FrameDecoder<Reader<Bytes>>>);
+/// A file, unpacked piece by piece.
+enum Unpacked {
+    Plain(Option<Bytes>),
+    /// All frames of it: a decoder stops at the end of each, and the service writes one for each message.
+    Lz4(Option<FrameDecoder<Reader<Bytes>>>),
+}
 
-impl Read for Frames {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if buf.is_empty() {
-            return Ok(0);
-        }
-        while let Some(decoder) = &mut self.0 {
-            let read = decoder.read(buf)?;
-            if read > 0 {
-                return Ok(read);
+/// The magic tells; the manifest may not.
+fn open(file: Bytes) -> Unpacked {
+    if file.starts_with(&LZ4_MAGIC) {
+        Unpacked::Lz4(Some(FrameDecoder::new(file.reader())))
+    } else {
+        Unpacked::Plain(Some(file))
+    }
+}
+
+impl Unpacked {
+    fn piece(&mut self) -> Result<Option<Buffer>, ArrowError> {
+        let frame = match self {
+            Self::Plain(file) => return Ok(file.take().map(Buffer::from)),
+            Self::Lz4(frame) => frame,
+        };
+        while let Some(decoder) = frame {
+            let block = decoder.fill_buf()?;
+            if !block.is_empty() {
+                let (piece, read) = (Buffer::from(block), block.len());
+                decoder.consume(read);
+                return Ok(Some(piece));
             }
             // A decoder cannot go on with a frame whose blocks are of another size: each gets its own.
-            let rest = self.0.take().map(FrameDecoder::into_inner);
-            self.0 = rest.filter(|rest| rest.get_ref().has_remaining()).map(FrameDecoder::new);
+            let rest = frame.take().map(FrameDecoder::into_inner);
+            *frame = rest.filter(|rest| rest.get_ref().has_remaining()).map(FrameDecoder::new);
         }
-        Ok(0)
+        Ok(None)
     }
 }
 
@@ -185,5 +202,21 @@ pub(crate) mod tests {
         }
         let garbage = Bytes::from_static(b"<Error><Code>AccessDenied</Code></Error>");
         assert_eq!(read(garbage, Some(2), "n").await.unwrap_err().kind(), ErrorKind::Protocol);
+    }
+
+    /// A bit of a file that is wrong makes an error or other rows, wherever it is: no memory that a length promises
+    /// and the file does not have, and no panic that gets out.
+    #[tokio::test]
+    async fn no_byte_of_a_file_can_break_more_than_the_file() {
+        for compress in [true, false] {
+            let whole = file(&[numbers("n", &[1, 2])], compress);
+            for at in 0..whole.len() {
+                let mut broken = whole.to_vec();
+                broken[at] ^= if at % 2 == 0 { 0x01 } else { 0x80 };
+                if let Err(error) = read(broken.into(), Some(2), "n").await {
+                    assert_eq!(error.kind(), ErrorKind::Protocol, "{compress} {at}: {error:?}");
+                }
+            }
+        }
     }
 }
