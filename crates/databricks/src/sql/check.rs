@@ -85,6 +85,11 @@ pub(super) fn parameters(parameters: &[StatementParameter]) -> Result<()> {
     if named != 0 && named != parameters.len() {
         return Err(wrong("parameters", "a statement takes `:name` or `?` markers, not both"));
     }
+    let mut numbers: Vec<_> = parameters.iter().filter_map(|parameter| parameter.ordinal).collect();
+    numbers.sort_unstable();
+    if !numbers.into_iter().eq(1..=parameters.len() - named) {
+        return Err(wrong("parameters", "`?` are numbered from 1, each once, and `:name` has no number"));
+    }
     for (at, parameter) in parameters.iter().enumerate() {
         self::parameter(parameter)?;
         let name = parameter.name.as_deref();

@@ -190,7 +190,8 @@ impl SqlClient {
             Err(error) if error.fault().effect == Effect::Unknown => error,
             outcome => return outcome,
         };
-        let deadline = Instant::now() + patience;
+        // A patience beyond the clock's own end has none.
+        let deadline = Instant::now().checked_add(patience);
         let mut pause = FIRST_PAUSE;
         loop {
             match self.recover(&id, began - CLOCKS).await {
@@ -201,7 +202,7 @@ impl SqlClient {
                 Ok(None) => {}
                 Err(error) => tracing::debug!(%error, "cannot look for a lost statement"),
             }
-            if Instant::now() + pause > deadline {
+            if deadline.is_some_and(|deadline| Instant::now() + pause > deadline) {
                 return Err(lost.with_context("client_id", id));
             }
             sleep(pause).await;

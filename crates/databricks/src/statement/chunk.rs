@@ -39,12 +39,17 @@ pub(super) async fn rows(client: &Client, id: &StatementId, index: u64) -> Resul
     let promised = rows_of(&manifest, index);
     let schema = results::schema(&mut manifest.schema.columns);
     let data = client.chunk(id.as_str(), index).await?;
+    check_number(data.chunk_index, index)?;
     let batches: Vec<RecordBatch> = match (data.data_array, data.external_links) {
         (Some(rows), _) => vec![json::batch(&rows, &schema)?],
         (None, None) => Vec::new(),
         (None, Some(links)) => {
             let content = results::content(&manifest)?;
+            let other = links.first().and_then(|link| link.chunk_index);
             let parts = parts_of(links, index, promised);
+            if parts.is_empty() {
+                check_number(other, index)?;
+            }
             let files = stream::iter(parts).then(|part| {
                 let rows = part.rows;
                 let file = links::fetch(client.clone(), id.clone(), part);
@@ -62,6 +67,15 @@ pub(super) async fn rows(client: &Client, id: &StatementId, index: u64) -> Resul
             .with_context("announced", promised.to_string())
             .with_context("received", received.to_string())),
     }
+}
+
+/// What has no number is the chunk that was asked for.
+pub(super) fn check_number(number: Option<u64>, asked: u64) -> Result<()> {
+    if number.is_none_or(|number| number == asked) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Protocol, "the service sent another chunk than was asked for")
+        .with_context("asked", asked.to_string()))
 }
 
 fn rows_of(manifest: &Manifest, index: u64) -> Option<u64> {

@@ -2,10 +2,10 @@
 
 use ::arrow::{array::RecordBatch, datatypes::SchemaRef};
 use futures::{Stream, stream};
-use twinhouse_core::{Error, ErrorKind, Result};
+use twinhouse_core::Result;
 use twinhouse_warehouse_api::StatementId;
 
-use super::json;
+use super::{chunk, json};
 use crate::{api::Client, wire::ResultData};
 
 /// The rows of all chunks, in order.
@@ -45,11 +45,8 @@ impl Chunks {
                     self.client.chunk(self.id.as_str(), chunk).await?
                 }
             };
-            if data.chunk_index.is_some_and(|index| index != self.at) {
-                return Err(Error::new(ErrorKind::Protocol, "the service sent another chunk than was asked for")
-                    .with_context("asked", self.at.to_string()));
-            }
-            let counted = || self.chunk_count.filter(|count| self.at + 1 < *count).map(|_| self.at + 1);
+            chunk::check_number(data.chunk_index, self.at)?;
+            let counted = || self.at.checked_add(1).filter(|next| self.chunk_count.is_some_and(|count| *next < count));
             self.next = data.next_chunk_index.filter(|next| *next > self.at).or_else(counted).map(Next::Ask);
             let rows = data.data_array.unwrap_or_default();
             if !rows.is_empty() {

@@ -103,7 +103,8 @@ impl Plan {
             }
             let of_chunk = || usize::try_from(chunk).ok().and_then(|at| self.chunk_rows.get(at).copied().flatten());
             let rows = link.row_count.or_else(|| single.then(of_chunk).flatten());
-            self.rows = self.rows.zip(rows).map(|(sum, rows)| sum + rows);
+            // More than there can be is not what was announced, either.
+            self.rows = self.rows.zip(rows).map(|(sum, rows)| sum.saturating_add(rows));
             self.last = Some((chunk, offset));
             next = link.next_chunk_index.or(next);
             news = true;
@@ -119,7 +120,7 @@ impl Plan {
             .with_context("chunk", asked.to_string()));
         }
         let (last, _) = self.last.unwrap_or_default();
-        let counted = || self.chunk_count.filter(|count| last + 1 < *count).map(|_| last + 1);
+        let counted = || last.checked_add(1).filter(|next| self.chunk_count.is_some_and(|count| *next < count));
         self.next = next.filter(|next| *next > last).or_else(counted);
         Ok(())
     }
@@ -215,6 +216,18 @@ mod tests {
             let mut plan = Plan::new(&manifest, first()).unwrap();
             assert_eq!(run(&mut plan, vec![answer]).unwrap_err().kind(), ErrorKind::Protocol);
         }
+    }
+
+    #[test]
+    fn numbers_that_cannot_be_are_errors_too() {
+        let manifest = manifest(json!({ "total_chunk_count": u64::MAX, "total_row_count": 2 }));
+        let first = json!([
+            { "row_count": u64::MAX, "next_chunk_index": u64::MAX },
+            { "chunk_index": 1, "row_count": u64::MAX },
+        ]);
+        let mut plan = Plan::new(&manifest, links(first)).unwrap();
+        let last = json!([{ "chunk_index": u64::MAX, "row_offset": 2, "row_count": 1 }]);
+        assert_eq!(run(&mut plan, vec![last]).unwrap_err().kind(), ErrorKind::Protocol);
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub(super) fn decimal(text: &str, precision: u8, scale: i8) -> Option<i128> {
         None => (text, 0),
     };
     let number = Decimal::parse(digits).ok()?;
-    let shift = i32::from(scale) - i32::from(number.scale()) + exponent;
+    let shift = (i32::from(scale) - i32::from(number.scale())).checked_add(exponent)?;
     let factor = 10i128.checked_pow(shift.unsigned_abs())?;
     let unscaled = match shift {
         0.. => number.unscaled().checked_mul(factor)?,
@@ -145,6 +145,7 @@ mod tests {
         assert_eq!(decimal("1.2E3", 6, 1), Some(12_000));
         assert_eq!(decimal("0.55", 5, 1), None);
         assert_eq!(decimal("1000", 3, 0), None);
+        assert_eq!((decimal("1E2147483647", 5, 1), decimal("1E-2147483648", 5, 0)), (None, None));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use twinhouse_testkit::Answer;
 use twinhouse_warehouse_api::{OnDrop, StatementId};
 
 use crate::bench::{
-    Bench, ID, STATEMENTS, TOKEN, counted, ddl, failed, file, in_line, linked, numbers, read, state, statement,
+    Bench, ID, STATEMENTS, TOKEN, counted, ddl, failed, file, in_line, linked, numbers, offline, read, state, statement,
 };
 
 pub(crate) const SESSIONS: &str = "/api/2.0/sql/sessions";
@@ -124,15 +124,16 @@ async fn what_changes_rows_says_how_many_and_ddl_has_no_result() {
     assert_eq!(result.finish().await.unwrap(), None);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_statement_whose_time_is_up_is_cancelled_on_the_server() {
-    let bench = Bench::new().await;
-    bench.answers(state("RUNNING"));
-    bench.server.always("GET", &statement(""), Answer::json(state("RUNNING")));
-    bench.server.once("POST", &statement("/cancel"), Answer::json(json!({})));
-    let error = sql(&bench).execute_with_timeout("select slow", Duration::from_millis(200)).await.unwrap_err();
+    let (server, client) = offline();
+    server.once("POST", STATEMENTS, Answer::json(state("RUNNING")));
+    server.always("GET", &statement(""), Answer::json(state("RUNNING")));
+    server.once("POST", &statement("/cancel"), Answer::json(json!({})));
+    let limit = Duration::from_secs(200);
+    let error = client.sql("wh").execute_with_timeout("select slow", limit).await.unwrap_err();
     assert_eq!((error.kind(), error.statement_id()), (ErrorKind::Timeout, Some(ID)));
-    bench.until_asked("POST", &statement("/cancel")).await;
+    assert_eq!(server.count("POST", &statement("/cancel")), 1);
 }
 
 #[tokio::test]
@@ -489,6 +490,15 @@ async fn every_field_of_the_low_level_request_is_checked_too() {
                 .with_parameter(StatementParameter::named("a", "INT", None))
                 .with_parameter(StatementParameter::positional(1, "INT", None)),
         ),
+        ("parameters", new().with_parameter(StatementParameter::positional(0, "INT", None))),
+        ("parameters", new().with_parameter(StatementParameter::positional(2, "INT", None))),
+        (
+            "parameters",
+            with(|r| {
+                r.parameters.push(StatementParameter::named("a", "INT", None));
+                r.parameters[0].ordinal = Some(1);
+            }),
+        ),
     ] {
         let error = statements.execute(&request).await.unwrap_err();
         assert_eq!((error.kind(), error.context("field")), (ErrorKind::InvalidInput, Some(field)), "{error}");
@@ -575,4 +585,10 @@ async fn a_chunk_of_arrow_is_read_by_its_number() {
     let beyond = sql(&bench).fetch_chunk(&id(), 2).await.unwrap_err();
     assert_eq!((beyond.kind(), beyond.context("field")), (ErrorKind::InvalidInput, Some("chunk_index")));
     assert!(batches[0].column(0).as_primitive_opt::<arrow::datatypes::Int64Type>().is_some());
+    // Another than was asked for is none.
+    for other in [json!({ "external_links": [link(1)] }), json!({ "chunk_index": 1, "data_array": [["3"], ["4"]] })] {
+        bench.server.once("GET", &statement("/result/chunks/0"), Answer::json(other));
+        let error = sql(&bench).fetch_chunk(&id(), 0).await.unwrap_err();
+        assert_eq!((error.kind(), error.context("asked")), (ErrorKind::Protocol, Some("0")));
+    }
 }

@@ -47,6 +47,8 @@ pub struct QueryBuilder {
     group: Vec<Item>,
     having: Vec<Condition>,
     order: Vec<Order>,
+    /// The place of NULL was said before any order.
+    lost_nulls: bool,
     limit: Option<u64>,
     offset: Option<u64>,
     params: Params,
@@ -220,8 +222,9 @@ impl QueryBuilder {
 
     /// Says where NULL stands in the order that was said last.
     pub fn nulls(mut self, nulls: Nulls) -> Self {
-        if let Some(last) = self.order.last_mut() {
-            last.nulls = Some(nulls);
+        match self.order.last_mut() {
+            Some(last) => last.nulls = Some(nulls),
+            None => self.lost_nulls = true,
         }
         self
     }
@@ -310,6 +313,9 @@ impl QueryBuilder {
             let _ = write!(sql, " GROUP BY {}", group.join(", "));
         }
         conditions(&mut sql, " HAVING ", &self.having, render, "having", depth)?;
+        if self.lost_nulls {
+            return Err(wrong("nulls", "in which order? `order_by` comes before it"));
+        }
         if !self.order.is_empty() {
             let order = self.order.iter().map(|order| {
                 let direction = if order.descending { " DESC" } else { "" };

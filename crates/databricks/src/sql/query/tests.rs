@@ -183,6 +183,7 @@ fn what_cannot_be_said_is_refused_with_the_fields_name() {
         ("select", t().select_as(")", "x")),
         ("group_by", t().group_by_sql("]")),
         ("order_by", t().order_by_sql("}", true)),
+        ("nulls", t().nulls(Nulls::First).order_by("a")),
         ("where", t().where_(expr("a = :x").bind("x", 1)).where_(expr("b = :x").bind("x", 2))),
         ("where", t().where_(expr("a = :__q9").bind("__q9", 1))),
     ] {
