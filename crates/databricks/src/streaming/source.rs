@@ -31,6 +31,10 @@ impl Table {
     }
 }
 
+fn positive(field: &str, number: Option<u64>) -> Result<()> {
+    if number == Some(0) { Err(invalid(field, "must be 1 or more")) } else { Ok(()) }
+}
+
 /// The name as SQL takes it.
 pub(super) fn quoted(name: &str) -> Result<String> {
     let table: TableRef = name.parse()?;
@@ -219,6 +223,7 @@ impl KafkaSource {
 
     fn check(&self) -> Result<()> {
         check_servers("source", &self.bootstrap_servers)?;
+        positive("source.max_offsets_per_trigger", self.max_offsets_per_trigger)?;
         match &self.topics {
             KafkaTopics::Names(names) => {
                 if names.is_empty() {
@@ -327,6 +332,7 @@ impl AutoLoaderSource {
 
     fn check(&self) -> Result<()> {
         check_path("source.path".into(), &self.path)?;
+        positive("source.max_files_per_trigger", self.max_files_per_trigger)?;
         const FORMATS: [&str; 8] = ["json", "csv", "parquet", "avro", "orc", "xml", "text", "binaryFile"];
         if !FORMATS.contains(&self.format.as_str()) {
             return Err(invalid("source.format", &format!("must be one of {}", FORMATS.join(", "))));
@@ -409,6 +415,7 @@ impl StreamSource {
         match self {
             Self::Delta(delta) => {
                 delta.table.check("source")?;
+                positive("source.max_files_per_trigger", delta.max_files_per_trigger)?;
                 if delta.starting_version.is_some() && delta.options.contains_key("startingTimestamp") {
                     return Err(invalid(
                         "source.starting_version",
@@ -447,9 +454,7 @@ impl StreamSource {
                 option::check("source", &files.options, &owned, &[])
             }
             Self::Rate(rate) => {
-                if rate.rows_per_second == 0 {
-                    return Err(invalid("source.rows_per_second", "must be 1 or more"));
-                }
+                positive("source.rows_per_second", Some(rate.rows_per_second))?;
                 option::check("source", &rate.options, &[("rowsPerSecond", "rows_per_second")], &[])
             }
             Self::Other(format) => Err(Error::unsupported(

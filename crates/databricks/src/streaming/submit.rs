@@ -121,8 +121,9 @@ impl Jobs {
     /// Puts a streaming job's notebook into the workspace and runs it.
     ///
     /// What fails half-way leaves nothing behind that is at work: if the run certainly did not begin, the notebook is
-    /// removed again. If it may have begun, the notebook stays, and the error has the contexts `idempotency_token` and
-    /// `notebook`: submit again with that token, and there is still one notebook and one run.
+    /// removed again. If it may have begun, now or with an earlier submission of the same token, the notebook stays, and
+    /// the error has the contexts `idempotency_token` and `notebook`: submit again with that token, and there is still
+    /// one notebook and one run.
     ///
     /// # Errors
     ///
@@ -134,6 +135,7 @@ impl Jobs {
     pub async fn submit_streaming_job(&self, submission: impl Into<StreamingSubmission>) -> Result<StreamingRun> {
         let submission = submission.into();
         submission.check()?;
+        let is_first = submission.idempotency_token.is_none();
         let token = submission.idempotency_token.clone().unwrap_or_else(IdempotencyToken::random);
         let notebook = submission.spec.notebook();
         let path = submission.path(&notebook, &token);
@@ -152,6 +154,7 @@ impl Jobs {
             notebook,
             token,
             run,
+            is_first,
             cleanup: submission.cleanup,
         };
         // In a task of its own: a caller who leaves in the middle leaves no notebook without a run.
@@ -203,12 +206,14 @@ struct Begin {
     notebook: String,
     token: IdempotencyToken,
     run: SubmitRun,
+    /// Nobody has submitted with this token before: no run can be reading the notebook.
+    is_first: bool,
     cleanup: bool,
 }
 
 impl Begin {
     async fn go(self) -> Result<StreamingRun> {
-        let Self { jobs, folder, path, notebook, token, run, cleanup } = self;
+        let Self { jobs, folder, path, notebook, token, run, is_first, cleanup } = self;
         let named = |error: Error| {
             let error = match error.context("idempotency_token") {
                 Some(_) => error,
@@ -218,7 +223,7 @@ impl Begin {
         };
         if let Err(error) = jobs.put_notebook(&folder, &path, &notebook).await {
             // An answer that was lost may have left it there.
-            if error.fault().effect == Effect::Unknown {
+            if is_first && error.fault().effect == Effect::Unknown {
                 jobs.remove_quietly(&path).await;
             }
             return Err(named(error));
@@ -226,7 +231,7 @@ impl Begin {
         match jobs.submit(run).await {
             Ok(handle) => Ok(StreamingRun { handle, jobs, path, cleanup }),
             Err(error) => {
-                if error.fault().effect == Effect::None {
+                if is_first && error.fault().effect == Effect::None {
                     jobs.remove_quietly(&path).await;
                 }
                 Err(named(error))

@@ -233,6 +233,24 @@ fn what_cannot_run_is_refused_by_field() {
             "source.schema_location",
         ),
         (StreamingJobBuilder::from_rate(0).to_delta("u").checkpoint("/c"), "source.rows_per_second"),
+        (
+            StreamingJobBuilder::from(DeltaSource::table("t").with_max_files_per_trigger(0))
+                .to_delta("u")
+                .checkpoint("/c"),
+            "source.max_files_per_trigger",
+        ),
+        (
+            StreamingJobBuilder::from(KafkaSource::new("a:1", "t").with_max_offsets_per_trigger(0))
+                .to_delta("u")
+                .checkpoint("/c"),
+            "source.max_offsets_per_trigger",
+        ),
+        (
+            StreamingJobBuilder::from(AutoLoaderSource::new("/in", "text").with_max_files_per_trigger(0))
+                .to_delta("u")
+                .checkpoint("/c"),
+            "source.max_files_per_trigger",
+        ),
         (base().transform_as("a b", "select 1").to_delta("u"), "steps[0].name"),
         (base().transform_as("SOURCE", "select 1").to_delta("u"), "steps[0].name"),
         (base().transform(" ").to_delta("u"), "steps[0].sql"),

@@ -45,7 +45,7 @@ impl Desk {
 
 #[tokio::test(start_paused = true)]
 async fn the_notebook_goes_up_the_run_begins_and_in_the_end_the_notebook_goes_away() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     desk.takes_notebooks().once("POST", "runs/submit", json!({ "run_id": 7 }));
     let streaming = desk.jobs.submit_streaming_job(submission().with_cleanup(true)).await.unwrap();
     assert_eq!(streaming.id().0, 7);
@@ -71,7 +71,7 @@ async fn the_notebook_goes_up_the_run_begins_and_in_the_end_the_notebook_goes_aw
 
 #[tokio::test(start_paused = true)]
 async fn without_being_asked_the_notebook_stays_and_one_that_is_gone_is_no_error() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     desk.takes_notebooks().once("POST", "runs/submit", json!({ "run_id": 7 })).once(
         "GET",
         "runs/get",
@@ -87,7 +87,7 @@ async fn without_being_asked_the_notebook_stays_and_one_that_is_gone_is_no_error
 
 #[tokio::test(start_paused = true)]
 async fn a_run_that_certainly_did_not_begin_leaves_no_notebook() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     desk.takes_notebooks().refuses("POST", "runs/submit", 403, "PERMISSION_DENIED", "no");
     desk.workspace("delete", Answer::json(json!({})));
     let error = desk.jobs.submit_streaming_job(submission()).await.unwrap_err();
@@ -96,8 +96,20 @@ async fn a_run_that_certainly_did_not_begin_leaves_no_notebook() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_notebook_that_an_earlier_submission_of_the_token_may_need_stays() {
+    let again = || submission().with_token(IdempotencyToken::derived(["nightly"]));
+    let desk = Desk::new();
+    desk.takes_notebooks().refuses("POST", "runs/submit", 403, "PERMISSION_DENIED", "no");
+    desk.jobs.submit_streaming_job(again()).await.unwrap_err();
+    desk.workspace("mkdirs", Answer::json(json!({})));
+    desk.server.always("POST", &format!("{WORKSPACE}/import"), Answer::close());
+    desk.jobs.submit_streaming_job(again()).await.unwrap_err();
+    assert!(desk.removed().is_empty(), "a run of the same token may be reading it");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_that_may_have_begun_keeps_its_notebook_and_is_found_again() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     desk.takes_notebooks();
     for _ in 0..5 {
         desk.server.once("POST", &format!("{JOBS}/runs/submit"), Answer::close());
@@ -122,7 +134,7 @@ async fn a_run_that_may_have_begun_keeps_its_notebook_and_is_found_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_notebook_that_may_be_there_without_a_run_is_removed() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     desk.workspace("mkdirs", Answer::json(json!({})));
     desk.server.always("POST", &format!("{WORKSPACE}/import"), Answer::close());
     desk.workspace("delete", Answer::json(json!({})));
@@ -130,7 +142,7 @@ async fn a_notebook_that_may_be_there_without_a_run_is_removed() {
     assert_eq!(desk.removed(), [error.context("notebook").unwrap()]);
     assert!(desk.asked("runs/submit").is_empty());
     // One that was refused is not there.
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     desk.workspace("mkdirs", Answer::status(403));
     desk.jobs.submit_streaming_job(submission()).await.unwrap_err();
     assert_eq!(desk.server.requests().len(), 1);
@@ -138,7 +150,7 @@ async fn a_notebook_that_may_be_there_without_a_run_is_removed() {
 
 #[tokio::test]
 async fn what_cannot_run_is_refused_before_the_notebook_goes_up() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     let endless = || StreamingSubmission::new(copy().trigger_interval(Duration::from_secs(5)).build().unwrap());
     let broken = ClusterSpec::small(Cloud::Aws).with_autoscale(4, 1);
     for (submission, field) in [
@@ -161,7 +173,7 @@ async fn what_cannot_run_is_refused_before_the_notebook_goes_up() {
 
 #[tokio::test]
 async fn a_caller_who_leaves_in_the_middle_leaves_a_run_that_is_stopped_and_none_without() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     desk.takes_notebooks().once("POST", "runs/submit", json!({ "run_id": 7 })).once("POST", "runs/cancel", json!({}));
     let jobs = desk.jobs.clone();
     let mut leaving =
