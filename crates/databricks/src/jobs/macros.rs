@@ -62,9 +62,9 @@ macro_rules! record {
         $($(#[$may_of:meta])* $may:ident: $may_type:ty,)*
         $(..$rest:ident)?
     }) => {
-        $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
         #[non_exhaustive]
+        $(#[$doc])*
         pub struct $name {
             $($(#[$of])* pub $field: $type,)*
             $(
@@ -178,7 +178,7 @@ macro_rules! setters {
         $(#[$doc])*
         #[must_use]
         pub fn $setter(mut self, time: std::time::Duration) -> Self {
-            self.$field = Some(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+            self.$field = Some(u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX));
             self
         }
         setters! { $($more)* }
@@ -189,7 +189,7 @@ pub(crate) use {open_enum, record, setters};
 
 /// Whole seconds, rounded up: a limit that is cut to zero would be no limit.
 pub(crate) fn seconds(time: std::time::Duration) -> u64 {
-    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+    time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0))
 }
 
 /// Fields with nothing in them are not sent.
@@ -246,7 +246,18 @@ mod tests {
             size: Option<Size>,
             /// Of what.
             parts: Vec<String>,
+            /// How long.
+            time: Option<u64>,
             ..rest
+        }
+    }
+
+    impl Thing {
+        setters! {
+            /// In seconds.
+            seconds(time: seconds);
+            /// In milliseconds.
+            millis(time: millis);
         }
     }
 
@@ -256,6 +267,14 @@ mod tests {
         let thing: Thing = serde_json::from_value(wire.clone()).unwrap();
         assert_eq!(thing.size, Some(Size::Other("HUGE".into())));
         assert_eq!(serde_json::to_value(&thing).unwrap(), wire);
+    }
+
+    #[test]
+    fn times_are_rounded_up_and_have_an_end() {
+        let time = std::time::Duration::from_nanos;
+        assert_eq!((Thing::new("a").seconds(time(1)).time, Thing::new("a").millis(time(1)).time), (Some(1), Some(1)));
+        assert_eq!(Thing::new("a").seconds(std::time::Duration::MAX).time, Some(u64::MAX));
+        assert_eq!(Thing::new("a").millis(std::time::Duration::MAX).time, Some(u64::MAX));
     }
 
     #[test]

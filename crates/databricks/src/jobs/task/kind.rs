@@ -47,13 +47,18 @@ macro_rules! kinds {
                 }
             }
 
+            /// None at all.
+            pub(super) fn none() -> Self {
+                Self::Other { field: String::new(), value: Value::Null }
+            }
+
             /// Takes the kind out of a task's fields.
             pub(super) fn take(fields: &mut Map<String, Value>) -> Self {
                 let known = [$($field),*];
                 let set = |name: &str| fields.get(name).is_some_and(|value| !value.is_null());
                 let unknown = || fields.keys().map(String::as_str).find(|name| name.ends_with("_task") && set(name));
                 let found = known.into_iter().find(|name| set(name)).or_else(unknown).map(str::to_owned);
-                let Some(field) = found else { return Self::Other { field: String::new(), value: Value::Null } };
+                let Some(field) = found else { return Self::none() };
                 let value = fields.remove(&field).unwrap_or_default();
                 match field.as_str() {
                     $($field => match serde_json::from_value(value.clone()) {

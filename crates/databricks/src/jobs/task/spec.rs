@@ -1,7 +1,6 @@
 //! A task: what it does, on what, after what.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error as _};
-use serde_json::{Map, Value};
 
 use super::{
     ConditionOp, ConditionTask, DbtTask, ForEachTask, NotebookTask, PipelineTask, PythonWheelTask, RunJobTask,
@@ -10,7 +9,7 @@ use super::{
 use crate::jobs::{
     JobId,
     cluster::ClusterSpec,
-    macros::{is_default, loose, open_enum, record, setters},
+    macros::{open_enum, record, setters},
     settings::{EmailNotifications, JobsHealthRules, Library, NotificationSettings, WebhookNotifications},
 };
 
@@ -61,211 +60,83 @@ impl From<ClusterSpec> for Compute {
     }
 }
 
-/// A task. Fields that this crate does not know are kept in `rest`.
-///
-/// ```
-/// use twinhouse_databricks::jobs::{Task, task::RunIf};
-///
-/// let load = Task::notebook("load", "/Shared/load");
-/// let report = Task::spark_python("report", "/Workspace/Shared/report.py").with_environment("default").after("load");
-/// let tidy = Task::sql_file("tidy", "warehouse", "/Shared/tidy.sql").after("report").with_run_if(RunIf::AllDone);
-/// # let _ = (load, report, tidy);
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Task {
-    /// Its key: 1 to 100 letters, digits, `_` and `-`.
-    pub task_key: String,
-    /// What it does.
-    pub kind: TaskKind,
-    /// The tasks that it waits for.
-    pub depends_on: Vec<TaskDependency>,
-    /// How those must have come out for it to run.
-    pub run_if: Option<RunIf>,
-    /// What it is for.
-    pub description: Option<String>,
-    /// A cluster that is there. Without this, `new_cluster` and `job_cluster_key` it runs on serverless compute.
-    pub existing_cluster_id: Option<String>,
-    /// A cluster made for it.
-    pub new_cluster: Option<ClusterSpec>,
-    /// One of the job's shared clusters. One-time runs have none.
-    pub job_cluster_key: Option<String>,
-    /// One of the job's or run's environments, for code on serverless compute.
-    pub environment_key: Option<String>,
-    /// What its cluster installs before it begins.
-    pub libraries: Vec<Library>,
-    /// How long an attempt may take, in seconds; 0: without end.
-    pub timeout_seconds: Option<u64>,
-    /// How often it is tried again after a failure; -1: without end.
-    pub max_retries: Option<i64>,
-    /// How long there is between attempts at least, in milliseconds.
-    pub min_retry_interval_millis: Option<u64>,
-    /// Whether it is tried again after it ran out of time.
-    pub retry_on_timeout: Option<bool>,
-    /// Whether it is left out.
-    pub disabled: Option<bool>,
-    /// When it is not well.
-    pub health: Option<JobsHealthRules>,
-    /// Whom to write to.
-    pub email_notifications: Option<EmailNotifications>,
-    /// Whom to call.
-    pub webhook_notifications: Option<WebhookNotifications>,
-    /// When nobody is told after all.
-    pub notification_settings: Option<NotificationSettings>,
-    /// Fields that this crate does not know. They are kept, and sent.
-    pub rest: Map<String, Value>,
+record! {
+    /// A task. Fields that this crate does not know are kept in `rest`.
+    ///
+    /// ```
+    /// use twinhouse_databricks::jobs::{Task, task::RunIf};
+    ///
+    /// let load = Task::notebook("load", "/Shared/load");
+    /// let report = Task::spark_python("report", "/Workspace/Shared/report.py").with_environment("default").after("load");
+    /// let tidy = Task::sql_file("tidy", "warehouse", "/Shared/tidy.sql").after("report").with_run_if(RunIf::AllDone);
+    /// # let _ = (load, report, tidy);
+    /// ```
+    #[serde(remote = "Self")]
+    Task {
+        /// Its key: 1 to 100 letters, digits, `_` and `-`.
+        task_key: String,
+        /// What it does.
+        #[serde(skip, default = "TaskKind::none")]
+        kind: TaskKind,
+        ;
+        /// The tasks that it waits for.
+        depends_on: Vec<TaskDependency>,
+        /// How those must have come out for it to run.
+        run_if: Option<RunIf>,
+        /// What it is for.
+        description: Option<String>,
+        /// A cluster that is there. Without this, `new_cluster` and `job_cluster_key` it runs on serverless compute.
+        existing_cluster_id: Option<String>,
+        /// A cluster made for it.
+        new_cluster: Option<ClusterSpec>,
+        /// One of the job's shared clusters. One-time runs have none.
+        job_cluster_key: Option<String>,
+        /// One of the job's or run's environments, for code on serverless compute.
+        environment_key: Option<String>,
+        /// What its cluster installs before it begins.
+        libraries: Vec<Library>,
+        /// How long an attempt may take, in seconds; 0: without end.
+        timeout_seconds: Option<u64>,
+        /// How often it is tried again after a failure; -1: without end.
+        max_retries: Option<i64>,
+        /// How long there is between attempts at least, in milliseconds.
+        min_retry_interval_millis: Option<u64>,
+        /// Whether it is tried again after it ran out of time.
+        retry_on_timeout: Option<bool>,
+        /// Whether it is left out.
+        disabled: Option<bool>,
+        /// When it is not well.
+        health: Option<JobsHealthRules>,
+        /// Whom to write to.
+        email_notifications: Option<EmailNotifications>,
+        /// Whom to call.
+        webhook_notifications: Option<WebhookNotifications>,
+        /// When nobody is told after all.
+        notification_settings: Option<NotificationSettings>,
+        ..rest
+    }
 }
 
-/// The same without the kind, whose field is one of many.
-#[derive(Serialize, Deserialize)]
-struct Wire {
-    task_key: String,
-    #[serde(default, skip_serializing_if = "is_default", deserialize_with = "loose")]
-    depends_on: Vec<TaskDependency>,
-    #[serde(default, skip_serializing_if = "is_default", deserialize_with = "loose")]
-    run_if: Option<RunIf>,
-    #[serde(default, skip_serializing_if = "is_default", deserialize_with = "loose")]
-    description: Option<String>,
-    #[serde(default, skip_serializing_if = "is_default", deserialize_with = "loose")]
-    existing_cluster_id: Option<String>,
-    #[serde(default, skip_serializing_if = "is_default", deserialize_with = "loose")]
-    new_cluster: Option<ClusterSpec>,
-    #[serde(default, skip_serializing_if = "is_default", deserialize_with = "loose")]
-    job_cluster_key: Option<String>,
-    #[serde(default, skip_serializing_if = "is_default", deserialize_with = "loose")]
-    environment_key: Option<String>,
-    #[serde(default, skip_serializing_if = "is_default", deserialize_with = "loose")]
-    libraries: Vec<Library>,
-    #[serde(default, skip_serializing_if = "is_default", deserialize_with = "loose")]
-    timeout_seconds: Option<u64>,
-    #[serde(default, skip_serializing_if = "is_default", deserialize_with = "loose")]
-    max_retries: Option<i64>,
-    #[serde(default, skip_serializing_if = "is_default", deserialize_with = "loose")]
-    min_retry_interval_millis: Option<u64>,
-    #[serde(default, skip_serializing_if = "is_default", deserialize_with = "loose")]
-    retry_on_timeout: Option<bool>,
-    #[serde(default, skip_serializing_if = "is_default", deserialize_with = "loose")]
-    disabled: Option<bool>,
-    #[serde(default, skip_serializing_if = "is_default", deserialize_with = "loose")]
-    health: Option<JobsHealthRules>,
-    #[serde(default, skip_serializing_if = "is_default", deserialize_with = "loose")]
-    email_notifications: Option<EmailNotifications>,
-    #[serde(default, skip_serializing_if = "is_default", deserialize_with = "loose")]
-    webhook_notifications: Option<WebhookNotifications>,
-    #[serde(default, skip_serializing_if = "is_default", deserialize_with = "loose")]
-    notification_settings: Option<NotificationSettings>,
-    #[serde(flatten)]
-    rest: Map<String, Value>,
-}
-
+/// The kind has a field of its own, one of many: it is read out of the rest, and written into it.
 impl<'de> Deserialize<'de> for Task {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let Wire {
-            task_key,
-            depends_on,
-            run_if,
-            description,
-            existing_cluster_id,
-            new_cluster,
-            job_cluster_key,
-            environment_key,
-            libraries,
-            timeout_seconds,
-            max_retries,
-            min_retry_interval_millis,
-            retry_on_timeout,
-            disabled,
-            health,
-            email_notifications,
-            webhook_notifications,
-            notification_settings,
-            mut rest,
-        } = Wire::deserialize(from)?;
-        let kind = TaskKind::take(&mut rest);
-        Ok(Self {
-            task_key,
-            kind,
-            depends_on,
-            run_if,
-            description,
-            existing_cluster_id,
-            new_cluster,
-            job_cluster_key,
-            environment_key,
-            libraries,
-            timeout_seconds,
-            max_retries,
-            min_retry_interval_millis,
-            retry_on_timeout,
-            disabled,
-            health,
-            email_notifications,
-            webhook_notifications,
-            notification_settings,
-            rest,
-        })
+        let mut task = Self::deserialize(from)?;
+        task.kind = TaskKind::take(&mut task.rest);
+        Ok(task)
     }
 }
 
 impl Serialize for Task {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let task = self.clone();
-        let mut rest = task.rest;
+        let mut task = self.clone();
         if !task.kind.field().is_empty() {
-            rest.insert(task.kind.field().to_owned(), task.kind.to_value().map_err(S::Error::custom)?);
+            task.rest.insert(task.kind.field().to_owned(), task.kind.to_value().map_err(S::Error::custom)?);
         }
-        let wire = Wire {
-            task_key: task.task_key,
-            depends_on: task.depends_on,
-            run_if: task.run_if,
-            description: task.description,
-            existing_cluster_id: task.existing_cluster_id,
-            new_cluster: task.new_cluster,
-            job_cluster_key: task.job_cluster_key,
-            environment_key: task.environment_key,
-            libraries: task.libraries,
-            timeout_seconds: task.timeout_seconds,
-            max_retries: task.max_retries,
-            min_retry_interval_millis: task.min_retry_interval_millis,
-            retry_on_timeout: task.retry_on_timeout,
-            disabled: task.disabled,
-            health: task.health,
-            email_notifications: task.email_notifications,
-            webhook_notifications: task.webhook_notifications,
-            notification_settings: task.notification_settings,
-            rest,
-        };
-        wire.serialize(to)
+        Self::serialize(&task, to)
     }
 }
 
 impl Task {
-    /// A task of this kind.
-    pub fn new(task_key: impl Into<String>, kind: impl Into<TaskKind>) -> Self {
-        Self {
-            task_key: task_key.into(),
-            kind: kind.into(),
-            depends_on: Vec::new(),
-            run_if: None,
-            description: None,
-            existing_cluster_id: None,
-            new_cluster: None,
-            job_cluster_key: None,
-            environment_key: None,
-            libraries: Vec::new(),
-            timeout_seconds: None,
-            max_retries: None,
-            min_retry_interval_millis: None,
-            retry_on_timeout: None,
-            disabled: None,
-            health: None,
-            email_notifications: None,
-            webhook_notifications: None,
-            notification_settings: None,
-            rest: Map::new(),
-        }
-    }
-
     /// A notebook.
     pub fn notebook(task_key: impl Into<String>, path: impl Into<String>) -> Self {
         Self::new(task_key, NotebookTask::new(path))
