@@ -12,7 +12,6 @@ use twinhouse_core::{
 use super::{
     CreateJob, Job, JobId, JobSettings, Jobs, ListJobs, UpdateJob,
     check::{invalid, not_empty},
-    macros::Object,
     pages::{self, JobPage, following},
     settings::check_settings,
 };
@@ -40,7 +39,7 @@ impl Jobs {
         }
         let body = self.call(Method::POST, &["create"]).with_body(Body::json(&request)?);
         let operation = Operation::write("job.create").with_class(JOBS);
-        let Object(created) = self.client.json::<Object<Created>>(operation, body).await?;
+        let created: Created = self.client.json(operation, body).await?;
         if created.job_id.0 == 0 {
             return Err(Error::new(ErrorKind::Protocol, "the service made a job without naming it"));
         }
@@ -183,6 +182,6 @@ fn extend(whole: &mut Job, page: Job) {
     settings.parameters.extend(more.parameters);
 }
 
-fn named(job: JobId) -> Result<()> {
+pub(super) fn named(job: JobId) -> Result<()> {
     if job.0 == 0 { Err(invalid("job_id", "must be set")) } else { Ok(()) }
 }

@@ -13,8 +13,8 @@ use twinhouse_warehouse_api::OnDrop;
 
 use super::{
     IdempotencyToken, JobId, Jobs, ListRuns, RepairId, RepairRun, Run, RunHandle, RunId, RunNow, SubmitRun,
-    check::invalid,
-    macros::{Object, loose},
+    kept::named,
+    macros::loose,
     pages::{self, RunPage, following},
     run::{ExportedView, RepairHistoryItem, ViewsToExport},
 };
@@ -105,8 +105,8 @@ impl Jobs {
         let start = async move {
             // With its token it may be sent twice.
             let operation = Operation::read(operation).with_class(JOBS_SUBMIT);
-            let started = jobs.client.json::<Object<Started>>(operation, request).await;
-            let started = started.and_then(|Object(started)| match started.run_id {
+            let started = jobs.client.json(operation, request).await;
+            let started = started.and_then(|started: Started| match started.run_id {
                 RunId(0) => Err(Error::new(ErrorKind::Protocol, "the service started a run without naming it")),
                 run => Ok(run),
             });
@@ -212,9 +212,7 @@ impl Jobs {
     ///
     /// If the service could not be told.
     pub async fn cancel_all_runs(&self, job: JobId) -> Result<()> {
-        if job.0 == 0 {
-            return Err(invalid("job_id", "must be set"));
-        }
+        named(job)?;
         self.cancel_all(json!({ "job_id": job })).await
     }
 
@@ -226,6 +224,7 @@ impl Jobs {
     pub async fn cancel_all_queued_runs(&self, job: Option<JobId>) -> Result<()> {
         let mut wish = json!({ "all_queued_runs": true });
         if let Some(job) = job {
+            named(job)?;
             wish["job_id"] = json!(job);
         }
         self.cancel_all(wish).await
@@ -249,9 +248,12 @@ impl Jobs {
         request.check()?;
         let body = self.call(Method::POST, &["runs", "repair"]).with_body(Body::json(&request)?);
         let operation = Operation::write("run.repair").with_class(JOBS_SUBMIT);
-        let repaired = self.client.json::<Object<Repaired>>(operation, body).await;
-        let Object(repaired) = repaired.map_err(|error| error.with_context("run_id", request.run_id.to_string()))?;
-        Ok(repaired.repair_id)
+        let repaired = self.client.json(operation, body).await;
+        let repaired = repaired.and_then(|repaired: Repaired| match repaired.repair_id {
+            RepairId(0) => Err(Error::new(ErrorKind::Protocol, "the service began a repair without naming it")),
+            repair => Ok(repair),
+        });
+        repaired.map_err(|error| error.with_context("run_id", request.run_id.to_string()))
     }
 
     /// The tries of a run: the first, and each repair. The last repair's id is the next one's `latest_repair_id`.
@@ -292,9 +294,8 @@ impl Jobs {
         let query = [("run_id", run_id.as_str()), ("views_to_export", views.as_str())];
         let request = self.call(Method::GET, &["runs", "export"]).with_query(query);
         let operation = Operation::read("run.export").with_class(JOBS);
-        let exported = self.client.json::<Object<Exported>>(operation, request).await;
-        let Object(exported) = exported.map_err(|error| error.with_context("run_id", run_id))?;
-        Ok(exported.views)
+        let exported = self.client.json::<Exported>(operation, request).await;
+        Ok(exported.map_err(|error| error.with_context("run_id", run_id))?.views)
     }
 
     async fn run_done(&self, operation: Operation, run: RunId, request: Request) -> Result<()> {

@@ -2,35 +2,33 @@
 
 use futures::TryStreamExt as _;
 use serde_json::{Value, json};
-use twinhouse_core::{Effect, ErrorKind, config::Env, resilience::Registry};
+use twinhouse_core::{Effect, ErrorKind};
 use twinhouse_databricks::{
-    DatabricksClient, DatabricksConfig,
+    DatabricksClient,
     jobs::{
         ApiVersion, Compute, CreateJob, IdempotencyToken, JobId, JobSettings, Jobs, ListJobs, OnDrop, RepairRun, RunId,
-        RunNow, SubmitRun, Task, UpdateJob,
+        RunNow, RunParameters, SubmitRun, Task, UpdateJob,
         cluster::{Cloud, ClusterSpec},
         run::ViewsToExport,
         settings::{AccessControlRequest, CronSchedule, JobCluster, JobEnvironment, PermissionLevel},
         task::{ConditionOp, ForEachTask, RunIf},
     },
 };
-use twinhouse_testkit::{Answer, Received, ScriptedServer};
+use twinhouse_testkit::{Answer, Received, transport::ScriptedTransport};
 
-use crate::bench::TOKEN;
+use crate::bench::{offline, until};
 
 pub(crate) const JOBS: &str = "/api/2.2/jobs";
 
 pub(crate) struct Desk {
-    pub(crate) server: ScriptedServer,
+    pub(crate) server: ScriptedTransport,
     pub(crate) client: DatabricksClient,
     pub(crate) jobs: Jobs,
 }
 
 impl Desk {
-    pub(crate) async fn new() -> Self {
-        let server = ScriptedServer::start().await.unwrap();
-        let builder = DatabricksConfig::builder().env(Env::empty()).host(server.url()).token(TOKEN);
-        let client = builder.registry(Registry::new()).client().unwrap();
+    pub(crate) fn new() -> Self {
+        let (server, client) = offline();
         Self { server, jobs: client.jobs(), client }
     }
 
@@ -51,13 +49,8 @@ impl Desk {
     }
 
     pub(crate) async fn until_asked(&self, path: &str) -> Received {
-        for _ in 0..500 {
-            if let Some(request) = self.asked(path).into_iter().next() {
-                return request;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-        panic!("never asked: {path}");
+        until(path, || !self.asked(path).is_empty()).await;
+        self.asked(path).remove(0)
     }
 }
 
@@ -84,7 +77,7 @@ pub(crate) fn notebook() -> SubmitRun {
 
 #[tokio::test]
 async fn a_submission_says_everything_and_always_has_a_token() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     desk.once("POST", "runs/submit", json!({ "run_id": 455_644_833 }));
     let cluster = ClusterSpec::small(Cloud::Azure);
     let request = SubmitRun::new("nightly")
@@ -136,7 +129,7 @@ async fn a_submission_says_everything_and_always_has_a_token() {
 
 #[tokio::test]
 async fn short_cuts_are_submissions_of_one_task() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     for id in 1..=3 {
         desk.once("POST", "runs/submit", json!({ "run_id": id }));
     }
@@ -159,7 +152,7 @@ async fn short_cuts_are_submissions_of_one_task() {
 
 #[tokio::test]
 async fn the_older_version_of_the_api_can_be_spoken() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     desk.server.once("GET", "/api/2.1/jobs/runs/get", Answer::json(run(7, "RUNNING")));
     let older = desk.client.jobs().with_version(ApiVersion::V2_1);
     assert_eq!(older.get_run(RunId(7)).await.unwrap().phase(), "RUNNING");
@@ -167,7 +160,7 @@ async fn the_older_version_of_the_api_can_be_spoken() {
 
 #[tokio::test]
 async fn tasks_past_the_hundredth_are_not_lost() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     let page = |from: u64, next: Option<&str>| {
         let mut page = run(7, "RUNNING");
         page["tasks"] = (from..from + 100).map(|n| json!({ "task_key": format!("t{n}"), "run_id": n })).collect();
@@ -187,7 +180,7 @@ async fn tasks_past_the_hundredth_are_not_lost() {
 
 #[tokio::test]
 async fn a_job_is_made_read_changed_and_removed_and_nothing_unknown_is_lost() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     desk.once("POST", "create", json!({ "job_id": "11" }));
     let settings = JobSettings::new()
         .with_name("nightly")
@@ -241,7 +234,7 @@ async fn a_job_is_made_read_changed_and_removed_and_nothing_unknown_is_lost() {
 
 #[tokio::test]
 async fn runs_are_stopped_repaired_exported_and_removed() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     for path in ["runs/cancel", "runs/cancel-all", "runs/cancel-all", "runs/delete"] {
         desk.once("POST", path, json!({}));
     }
@@ -269,7 +262,7 @@ async fn runs_are_stopped_repaired_exported_and_removed() {
 
 #[tokio::test]
 async fn a_second_repair_names_the_first() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     let mut repaired = run(7, "FAILED");
     repaired["repair_history"] = json!([{ "type": "ORIGINAL", "task_run_ids": [1] }, { "type": "REPAIR", "id": "98" }]);
     desk.once("GET", "runs/get", repaired).once("POST", "runs/repair", json!({ "repair_id": 99 }));
@@ -285,7 +278,7 @@ async fn a_second_repair_names_the_first() {
 
 #[tokio::test]
 async fn what_is_not_there_is_not_found_although_the_service_says_400() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     let code = "INVALID_PARAMETER_VALUE";
     desk.refuses("GET", "get", 400, code, "Job 5 does not exist.");
     desk.refuses("GET", "runs/get", 400, code, "Run 6 does not exist.");
@@ -300,7 +293,7 @@ async fn what_is_not_there_is_not_found_although_the_service_says_400() {
 
 #[tokio::test]
 async fn a_job_is_found_by_name_and_names_are_not_unique() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     let entry = |id: u64, name: &str| json!({ "job_id": id, "settings": { "name": name } });
     let several = || json!({ "jobs": [entry(1, "Nightly"), entry(2, "nightly")], "next_page_token": "x" });
     desk.once("GET", "list", several()).once("GET", "list", json!({ "jobs": [] })).once(
@@ -320,7 +313,7 @@ async fn a_job_is_found_by_name_and_names_are_not_unique() {
 /// Every row is one request that is wrong, and the field that its error names. Nothing is sent.
 #[tokio::test]
 async fn what_can_be_known_to_be_wrong_is_refused_by_field_before_it_is_sent() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     let n = |key: &str| Task::notebook(key, "/n");
     let with = |task: Task| SubmitRun::new("r").with_task(task);
     let cluster = || ClusterSpec::small(Cloud::Aws);
@@ -347,6 +340,7 @@ async fn what_can_be_known_to_be_wrong_is_refused_by_field_before_it_is_sent() {
         (with(Task::dbt("a", ["dbt run"])), "tasks[0].environment_key"),
         (with(Task::spark_submit("a", ["--class", "A"]).with_existing_cluster("c")), "tasks[0].new_cluster"),
         (with(Task::sql_file("a", "wh", "/q.sql").with_existing_cluster("c")), "tasks[0].existing_cluster_id"),
+        (with(n("a").with_existing_cluster(" ")), "tasks[0].existing_cluster_id"),
         (with(Task::sql_file("a", "", "/q.sql")), "tasks[0].sql_task.warehouse_id"),
         (with(n("a").with_library(twinhouse_databricks::jobs::settings::Library::pypi("x"))), "tasks[0].libraries"),
         (with(Task::notebook("a", "relative")), "tasks[0].notebook_task.notebook_path"),
@@ -388,8 +382,18 @@ async fn what_can_be_known_to_be_wrong_is_refused_by_field_before_it_is_sent() {
         assert_eq!(error.fault().effect, Effect::None);
         assert!(error.to_string().contains(field), "{error}");
     }
-    let error = desk.jobs.run_now(RunNow::new(JobId(1)).with_parameter("p", long)).await.unwrap_err();
-    assert_eq!(error.context("field"), Some("job_parameters"));
+    let mut commands = RunParameters::default();
+    commands.dbt_commands.push(format!("dbt run {long}"));
+    let run = || RunNow::new(JobId(1));
+    for (error, field) in [
+        (desk.jobs.run_now(run().with_parameter("p", long)).await.unwrap_err(), "job_parameters"),
+        (desk.jobs.run_now(run().with_run_parameters(commands)).await.unwrap_err(), "dbt_commands"),
+        (desk.jobs.repair_run(RepairRun::failed(RunId(0))).await.unwrap_err(), "run_id"),
+        (desk.jobs.cancel_all_runs(JobId(0)).await.unwrap_err(), "job_id"),
+        (desk.jobs.cancel_all_queued_runs(Some(JobId(0))).await.unwrap_err(), "job_id"),
+    ] {
+        assert_eq!((error.kind(), error.context("field")), (ErrorKind::InvalidInput, Some(field)), "{error}");
+    }
     let list = |limit| desk.jobs.list(ListJobs::new().with_limit(limit)).try_collect::<Vec<_>>();
     for limit in [0, 101] {
         assert_eq!(list(limit).await.unwrap_err().context("field"), Some("limit"));
@@ -407,7 +411,7 @@ async fn what_can_be_known_to_be_wrong_is_refused_by_field_before_it_is_sent() {
 
 #[tokio::test]
 async fn a_handle_that_is_dropped_stops_the_run_only_if_the_request_says_so() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     desk.server.always("POST", &format!("{JOBS}/runs/cancel"), Answer::json(json!({})));
     desk.once("POST", "runs/submit", json!({ "run_id": 1 }));
     drop(desk.jobs.submit(notebook()).await.unwrap());
@@ -427,7 +431,7 @@ async fn a_handle_that_is_dropped_stops_the_run_only_if_the_request_says_so() {
 
 #[tokio::test]
 async fn a_caller_who_leaves_before_the_id_is_there_still_stops_the_run() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     desk.once("POST", "runs/submit", json!({ "run_id": 9 }));
     desk.once("POST", "runs/cancel", json!({}));
     let jobs = desk.jobs.clone();
@@ -440,7 +444,7 @@ async fn a_caller_who_leaves_before_the_id_is_there_still_stops_the_run() {
 
 #[tokio::test]
 async fn a_token_of_ones_own_is_sent_as_it_is() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     desk.once("POST", "run-now", json!({ "run_id": 5, "number_in_job": 2 }));
     let token = IdempotencyToken::derived(["nightly", "2026-01-31"]);
     desk.jobs

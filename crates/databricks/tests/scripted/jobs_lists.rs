@@ -15,7 +15,7 @@ use crate::jobs::{Desk, JOBS, run};
 
 #[tokio::test]
 async fn empty_pages_do_not_end_a_list_and_filters_go_with_every_page() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     desk.once("GET", "runs/list", json!({ "runs": [run(1, "RUNNING")], "next_page_token": "a b" }));
     desk.once("GET", "runs/list", json!({ "has_more": true, "next_page_token": "2" }));
     desk.once("GET", "runs/list", json!({ "runs": null, "next_page_token": "3" }));
@@ -41,7 +41,7 @@ async fn empty_pages_do_not_end_a_list_and_filters_go_with_every_page() {
 
 #[tokio::test]
 async fn what_a_list_cuts_short_is_fetched_whole() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     let task = |key: &str| json!({ "task_key": key, "run_id": 1 });
     let mut cut = run(1, "RUNNING");
     (cut["tasks"], cut["has_more"]) = (json!([task("a")]), json!(true));
@@ -55,7 +55,7 @@ async fn what_a_list_cuts_short_is_fetched_whole() {
 
 #[tokio::test]
 async fn a_page_that_leads_to_itself_is_an_error_and_not_for_ever() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     desk.once("GET", "list", json!({ "jobs": [{ "job_id": 1 }], "next_page_token": "x" }));
     desk.once("GET", "list", json!({ "jobs": [{ "job_id": 2 }], "next_page_token": "x" }));
     let found: Vec<_> = desk.jobs.list(ListJobs::new()).collect().await;
@@ -76,14 +76,14 @@ async fn wrong_types_are_errors_and_end_the_list() {
         json!({ "jobs": [], "next_page_token": ["a"] }),
         json!("text"),
     ] {
-        let desk = Desk::new().await;
+        let desk = Desk::new();
         desk.once("GET", "list", wrong.clone());
         let found: Vec<_> = desk.jobs.list(ListJobs::new()).collect().await;
         assert_eq!(found.len(), 1, "{wrong}");
         assert_eq!(found[0].as_ref().unwrap_err().kind(), ErrorKind::Protocol, "{wrong}");
     }
     for wrong in [json!({ "run_id": [] }), json!({ "state": "RUNNING" }), json!({ "tasks": [[]] }), json!(null)] {
-        let desk = Desk::new().await;
+        let desk = Desk::new();
         desk.once("GET", "runs/get", wrong.clone());
         let error = desk.jobs.get_run(twinhouse_databricks::jobs::RunId(1)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Protocol, "{wrong}");
@@ -121,7 +121,7 @@ async fn ten_thousand_pages_are_read_a_page_at_a_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_storm_of_429_slows_the_list_down_and_loses_nothing() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     let mut asked = 0_u64;
     desk.server.otherwise(move |request| {
         asked += 1;

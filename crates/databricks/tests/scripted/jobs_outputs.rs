@@ -25,7 +25,7 @@ fn of_tasks(tasks: &[(&str, u64, u64)]) -> Value {
 
 #[tokio::test]
 async fn the_output_of_a_task_is_one_call() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     desk.once(
         "GET",
         "runs/get-output",
@@ -38,10 +38,11 @@ async fn the_output_of_a_task_is_one_call() {
 
 #[tokio::test]
 async fn the_run_of_a_job_is_resolved_to_its_only_task() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     desk.refuses("GET", "runs/get-output", 400, "INVALID_PARAMETER_VALUE", SEVERAL);
     desk.once("GET", "runs/get", of_tasks(&[("main", 70, 0), ("main", 71, 1)]));
-    desk.once("GET", "runs/get-output", json!({ "logs": "printed", "logs_truncated": true }));
+    let printed = json!({ "notebook_output": { "truncated": false }, "logs": "printed", "logs_truncated": true });
+    desk.once("GET", "runs/get-output", printed);
     let output = desk.jobs.get_run_output(RunId(7)).await.unwrap();
     assert_eq!((output.logs.as_deref(), output.is_truncated()), (Some("printed"), true));
     let targets: Vec<_> = desk.asked("runs/get-output").into_iter().map(|request| request.target).collect();
@@ -50,7 +51,7 @@ async fn the_run_of_a_job_is_resolved_to_its_only_task() {
 
 #[tokio::test]
 async fn a_run_of_several_tasks_names_them_and_outputs_has_all_in_order() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     desk.refuses("GET", "runs/get-output", 400, "INVALID_PARAMETER_VALUE", SEVERAL);
     desk.once("GET", "runs/get", of_tasks(&[("a", 70, 0), ("b", 71, 0)]));
     let error = desk.jobs.get_run_output(RunId(7)).await.unwrap_err();
@@ -80,17 +81,19 @@ async fn a_run_of_several_tasks_names_them_and_outputs_has_all_in_order() {
 
 #[tokio::test]
 async fn links_to_the_files_of_dbt_do_not_print() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     let dbt = json!({ "artifacts_link": "https://store/canary", "artifacts_headers": { "k": "canary" } });
     desk.once("GET", "runs/get-output", json!({ "dbt_output": dbt }));
     let output = desk.jobs.get_run_output(RunId(70)).await.unwrap();
     assert!(!format!("{output:?}").contains("canary") && !serde_json::to_string(&output).unwrap().contains("canary"));
     assert_eq!(output.dbt_output.unwrap().artifacts_link.unwrap().expose(), "https://store/canary");
+    desk.once("GET", "runs/get-output", json!({ "dbt_output": { "artifacts_link": null, "artifacts_headers": null } }));
+    assert!(desk.jobs.get_run_output(RunId(70)).await.unwrap().dbt_output.unwrap().artifacts_headers.is_empty());
 }
 
 #[tokio::test]
 async fn for_each_task_gives_the_outputs_of_its_iterations() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     let mut whole = run(70, "SUCCESS");
     whole["iterations"] =
         json!([{ "task_key": "each_iteration", "run_id": 81 }, { "task_key": "each_iteration", "run_id": 82 }]);

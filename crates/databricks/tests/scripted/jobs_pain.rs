@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::json;
 use twinhouse_core::{Effect, ErrorKind};
-use twinhouse_databricks::jobs::{IdempotencyToken, JobId, RunId, RunNow, WaitOptions};
+use twinhouse_databricks::jobs::{IdempotencyToken, JobId, RepairRun, RunId, RunNow, WaitOptions};
 use twinhouse_testkit::{Answer, Received};
 
 use crate::jobs::{Desk, JOBS, notebook, run};
@@ -40,7 +40,7 @@ fn lost() -> Vec<Answer> {
 #[tokio::test(start_paused = true)]
 async fn cli_5882_a_repeated_run_now_starts_no_second_run() {
     for loss in lost() {
-        let (desk, runs) = (Desk::new().await, Runs::default());
+        let (desk, runs) = (Desk::new(), Runs::default());
         let (known, mut first) = (runs.clone(), Some(loss.clone()));
         desk.server.otherwise(move |request| {
             let run = known.start(request)?;
@@ -56,7 +56,7 @@ async fn cli_5882_a_repeated_run_now_starts_no_second_run() {
 
 #[tokio::test(start_paused = true)]
 async fn a_submission_whose_answers_are_all_lost_can_be_found_again_by_its_token() {
-    let (desk, runs) = (Desk::new().await, Runs::default());
+    let (desk, runs) = (Desk::new(), Runs::default());
     let (known, up) = (runs.clone(), Arc::new(Mutex::new(false)));
     let is_up = up.clone();
     desk.server.otherwise(move |request| {
@@ -74,7 +74,7 @@ async fn a_submission_whose_answers_are_all_lost_can_be_found_again_by_its_token
 
 #[tokio::test]
 async fn airflow_68974_a_worker_that_dies_and_tries_again_submits_no_second_run() {
-    let (server_side, runs) = (Desk::new().await, Runs::default());
+    let (server_side, runs) = (Desk::new(), Runs::default());
     let known = runs.clone();
     server_side.server.otherwise(move |request| Some(Answer::json(json!({ "run_id": known.start(request)? }))));
     let token = || IdempotencyToken::derived(["dag", "task", "2026-01-31", "try of any number"]);
@@ -92,7 +92,7 @@ async fn airflow_68974_a_worker_that_dies_and_tries_again_submits_no_second_run(
 
 #[tokio::test(start_paused = true)]
 async fn prefect_68_a_bad_answer_while_waiting_does_not_fail_the_wait() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     let path = format!("{JOBS}/runs/get");
     let running = || Answer::json(run(7, "RUNNING"));
     desk.server.once("GET", &path, running());
@@ -112,16 +112,16 @@ async fn prefect_68_a_bad_answer_while_waiting_does_not_fail_the_wait() {
 
 #[tokio::test(start_paused = true)]
 async fn jobs_and_repairs_have_no_token_and_are_not_sent_twice() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     desk.server.always("POST", &format!("{JOBS}/create"), Answer::close());
     desk.server.always("POST", &format!("{JOBS}/runs/repair"), Answer::status(502));
     let error = desk.jobs.create(twinhouse_databricks::jobs::JobSettings::new().with_name("j")).await.unwrap_err();
     assert_eq!((error.fault().effect, desk.asked("create").len()), (Effect::Unknown, 1));
-    let error = desk.jobs.repair_run(twinhouse_databricks::jobs::RepairRun::failed(RunId(7))).await.unwrap_err();
+    let error = desk.jobs.repair_run(RepairRun::failed(RunId(7))).await.unwrap_err();
     assert_eq!((error.fault().effect, desk.asked("runs/repair").len()), (Effect::Unknown, 1));
     // Turned away unseen, they are.
     desk.server.once("POST", &format!("{JOBS}/runs/repair-nothing"), Answer::status(200));
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     desk.server.once("POST", &format!("{JOBS}/create"), Answer::status(429).with_header("retry-after", "2"));
     desk.once("POST", "create", json!({ "job_id": 4 }));
     let job = desk.jobs.create(twinhouse_databricks::jobs::JobSettings::new().with_name("j")).await.unwrap();
@@ -130,7 +130,7 @@ async fn jobs_and_repairs_have_no_token_and_are_not_sent_twice() {
 
 #[tokio::test(start_paused = true)]
 async fn removing_what_a_lost_answer_has_removed_is_no_error() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     desk.server.once("POST", &format!("{JOBS}/delete"), Answer::close());
     desk.refuses("POST", "delete", 400, "INVALID_PARAMETER_VALUE", "Job 4 does not exist.");
     desk.jobs.delete(JobId(4)).await.unwrap();
@@ -140,7 +140,7 @@ async fn removing_what_a_lost_answer_has_removed_is_no_error() {
 
 #[tokio::test(start_paused = true)]
 async fn a_storm_of_429_delays_a_submission_and_starts_one_run() {
-    let (desk, runs) = (Desk::new().await, Runs::default());
+    let (desk, runs) = (Desk::new(), Runs::default());
     for _ in 0..3 {
         desk.server.once("POST", &format!("{JOBS}/runs/submit"), Answer::status(429).with_header("retry-after", "3"));
     }
@@ -155,10 +155,14 @@ async fn a_storm_of_429_delays_a_submission_and_starts_one_run() {
 #[tokio::test]
 async fn a_run_without_a_name_or_with_a_wrong_one_is_an_error() {
     for wrong in [json!({}), json!({ "run_id": 0 }), json!({ "run_id": "seven" }), json!([1])] {
-        let desk = Desk::new().await;
+        let desk = Desk::new();
         desk.once("POST", "runs/submit", wrong.clone());
         let error = desk.jobs.submit(notebook()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Protocol, "{wrong}");
         assert!(error.context("idempotency_token").is_some());
     }
+    let desk = Desk::new();
+    desk.once("POST", "runs/repair", json!({}));
+    let error = desk.jobs.repair_run(RepairRun::failed(RunId(7))).await.unwrap_err();
+    assert_eq!((error.kind(), error.context("run_id")), (ErrorKind::Protocol, Some("7")));
 }

@@ -18,7 +18,7 @@ fn path() -> String {
 
 #[tokio::test(start_paused = true)]
 async fn pauses_grow_and_begin_anew_where_something_has_changed() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     for state in ["PENDING", "PENDING", "PENDING", "PENDING", "RUNNING", "RUNNING", "SUCCESS"] {
         desk.once("GET", "runs/get", run(7, state));
     }
@@ -40,7 +40,7 @@ async fn pauses_grow_and_begin_anew_where_something_has_changed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_task_that_moves_on_is_a_change_too() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     let with_task = |state: &str| {
         let mut whole = run(7, "RUNNING");
         whole["tasks"] = json!([{ "task_key": "a", "run_id": 70, "state": { "life_cycle_state": state } }]);
@@ -60,7 +60,7 @@ async fn a_task_that_moves_on_is_a_change_too() {
 
 #[tokio::test(start_paused = true)]
 async fn terminated_is_no_success_and_the_error_has_the_run() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     desk.once("GET", "runs/get", run(7, "FAILED"));
     let error = desk.jobs.wait(RUN, &WaitOptions::default()).await.unwrap_err();
     assert_eq!((error.kind(), error.message()), (ErrorKind::InvalidInput, "it broke"));
@@ -72,7 +72,7 @@ async fn terminated_is_no_success_and_the_error_has_the_run() {
 
 #[tokio::test(start_paused = true)]
 async fn success_with_failures_is_a_success_only_for_those_who_say_so() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     let mut partly = run(7, "SUCCESS");
     partly["state"]["result_state"] = json!("SUCCESS_WITH_FAILURES");
     desk.server.always("GET", &path(), Answer::json(partly));
@@ -83,7 +83,7 @@ async fn success_with_failures_is_a_success_only_for_those_who_say_so() {
 
 #[tokio::test(start_paused = true)]
 async fn when_time_runs_out_the_wait_ends_and_stops_the_run_if_asked() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     desk.server.always("GET", &path(), Answer::json(run(7, "RUNNING")));
     desk.once("POST", "runs/cancel", json!({}));
     let began = Instant::now();
@@ -101,7 +101,7 @@ async fn when_time_runs_out_the_wait_ends_and_stops_the_run_if_asked() {
 
 #[tokio::test(start_paused = true)]
 async fn patience_has_an_end_and_a_run_that_is_not_there_has_none() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     desk.server.always("GET", &path(), Answer::status(503));
     let began = Instant::now();
     let options = WaitOptions::default().with_patience(Duration::from_secs(60));
@@ -109,7 +109,7 @@ async fn patience_has_an_end_and_a_run_that_is_not_there_has_none() {
     assert!(error.is_retryable() && error.kind() == ErrorKind::Unavailable, "{error:?}");
     assert!((60..180).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
 
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     desk.refuses("GET", "runs/get", 400, "INVALID_PARAMETER_VALUE", "Run 7 does not exist.");
     let error = desk.jobs.wait(RUN, &options).await.unwrap_err();
     assert_eq!((error.kind(), desk.asked("runs/get").len()), (ErrorKind::NotFound, 1));
@@ -117,7 +117,7 @@ async fn patience_has_an_end_and_a_run_that_is_not_there_has_none() {
 
 #[tokio::test(start_paused = true)]
 async fn the_last_look_has_all_tasks_and_those_before_only_the_first_page() {
-    let desk = Desk::new().await;
+    let desk = Desk::new();
     let page = |state: &str, next: Value| {
         let mut page = run(7, state);
         page["tasks"] = json!([{ "task_key": format!("t{next}"), "run_id": 1 }]);

@@ -2,7 +2,7 @@
 
 use twinhouse_core::Result;
 
-use super::{invalid, tasks::Scope};
+use super::{invalid, not_empty, tasks::Scope};
 use crate::jobs::task::{Task, TaskKind};
 
 pub(super) fn check(field: &str, task: &Task, scope: &Scope<'_>) -> Result<()> {
@@ -31,6 +31,9 @@ pub(super) fn check(field: &str, task: &Task, scope: &Scope<'_>) -> Result<()> {
             ));
         }
         _ => {}
+    }
+    if let Some(id) = &task.existing_cluster_id {
+        not_empty(at("existing_cluster_id"), id)?;
     }
     if let Some(spec) = &task.new_cluster {
         spec.check(&at("new_cluster"))?;

@@ -54,6 +54,7 @@ impl RunParameters {
         bytes("python_named_params".into(), &self.python_named_params)?;
         bytes("spark_submit_params".into(), &self.spark_submit_params)?;
         bytes("sql_params".into(), &self.sql_params)?;
+        bytes("dbt_commands".into(), &self.dbt_commands)?;
         if !self.notebook_params.is_empty() && !self.jar_params.is_empty() {
             return Err(invalid("notebook_params", "must not be set together with `jar_params`"));
         }
@@ -200,6 +201,9 @@ impl RepairRun {
     }
 
     pub(in crate::jobs) fn check(&self) -> Result<()> {
+        if self.run_id.0 == 0 {
+            return Err(invalid("run_id", "must be set"));
+        }
         for (at, key) in self.rerun_tasks.iter().enumerate() {
             check::key(format!("rerun_tasks[{at}]"), key)?;
         }

@@ -7,9 +7,12 @@ use serde_json::Value;
 use twinhouse_core::Secret;
 
 use super::{Run, RunResult};
-use crate::jobs::{
-    RunId,
-    macros::{open_enum, record},
+use crate::{
+    jobs::{
+        RunId,
+        macros::{open_enum, record},
+    },
+    wire::nullable,
 };
 
 record! {
@@ -63,6 +66,7 @@ pub struct DbtOutput {
     /// Where its files are, for a while.
     pub artifacts_link: Option<Secret>,
     /// What a request for them needs.
+    #[serde(deserialize_with = "nullable")]
     pub artifacts_headers: BTreeMap<String, Secret>,
 }
 
@@ -118,7 +122,7 @@ impl RunOutput {
     /// Whether there was more of its result or logs than is here.
     pub fn is_truncated(&self) -> bool {
         let notebook = self.notebook_output.as_ref().and_then(|output| output.truncated);
-        notebook.or(self.logs_truncated).unwrap_or(false)
+        notebook == Some(true) || self.logs_truncated == Some(true)
     }
 }
 
