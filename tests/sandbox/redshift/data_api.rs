@@ -6,13 +6,14 @@ use futures::TryStreamExt as _;
 use serde::Deserialize;
 use twinhouse_core::ErrorKind;
 use twinhouse_redshift::data_api::{BatchMode, BatchRequest, DataApiConfig, DataApiWarehouse, StatementFilter, Target};
-use twinhouse_sandbox::Sandbox;
+use twinhouse_sandbox::{FaultKind, FaultRule, Sandbox};
+use twinhouse_testkit::conformance::Fixture as _;
 use twinhouse_warehouse_api::{
     CallOptions, OnDrop, StatementRequest, StatementStatus, TransactionOptions, Warehouse, WarehouseExt as _,
 };
 use uuid::Uuid;
 
-use crate::fixtures::data_api_of;
+use crate::fixtures::{Breakable, OnDataApi, data_api_of};
 
 async fn warehouse() -> DataApiWarehouse {
     data_api_of(Sandbox::shared().await.unwrap()).await.unwrap()
@@ -125,6 +126,30 @@ async fn a_batch_of_many_is_split_by_name_and_found_in_the_history() {
     let names: Vec<_> = past.iter().filter_map(|past| past.name.as_deref()).collect();
     assert_eq!(names, [format!("{name}/3"), format!("{name}/2"), format!("{name}/1")]);
     assert!(past.iter().all(|past| past.is_batch));
+}
+
+/// Looks again until it is so. The end is for a defect, not for a machine that is slow.
+async fn until(running: bool, sandbox: &Sandbox, marker: &str) {
+    let look = async {
+        while sandbox.is_running(marker) != running {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(300), look).await.unwrap_or_else(|_| panic!("running: not {running}"));
+}
+
+#[tokio::test]
+async fn a_batch_that_is_dropped_before_it_has_an_id_is_cancelled_all_the_same() {
+    let breakable = Breakable::take().await;
+    let warehouse = data_api_of(breakable.sandbox).await.unwrap();
+    let answer = FaultKind::Slow { pause: Duration::from_millis(250) };
+    breakable.faults().schedule(FaultRule::aws(answer).with_path("RedshiftData.BatchExecuteStatement")).unwrap();
+    let marker = fresh("abandoned");
+    let slow = StatementRequest::read(OnDataApi::default().slow_query(&marker));
+    let caller = tokio::spawn(async move { warehouse.batch(BatchRequest::new([slow])).await.map(drop) });
+    until(true, breakable.sandbox, &marker).await;
+    caller.abort();
+    until(false, breakable.sandbox, &marker).await;
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::{
 
 use twinhouse_core::{Effect, Result};
 
-use super::operation::{Operation, Success};
+use super::operation::Operation;
 
 /// Set to `1`: the page is written instead of compared.
 const WRITE: &str = "TWINHOUSE_WRITE_DOCS";
@@ -19,10 +19,9 @@ const WRITE: &str = "TWINHOUSE_WRITE_DOCS";
 pub(super) struct Cell(String);
 
 impl Cell {
-    pub(super) fn new(outcome: &Result<Success>, operation: Operation, retries: u64) -> Self {
+    pub(super) fn new(outcome: &Result<()>, operation: Operation, retries: u64) -> Self {
         let what = match outcome {
-            Ok(Success::Exact) => "exact".to_owned(),
-            Ok(Success::Uncounted) => "exact, not counted".to_owned(),
+            Ok(()) => "exact".to_owned(),
             Err(error) if operation.reads() => format!("`{}`", error.kind().as_str()),
             Err(error) => {
                 let done = match error.fault().effect {
