@@ -18,6 +18,7 @@ use twinhouse_core::{
     Effect, Error, ErrorKind, Fault,
     resilience::{BreakerOptions, Operation, Policy, Rate},
     telemetry::{
+        StatementWatch,
         metric::{self, Direction},
         span as spans,
     },
@@ -195,15 +196,25 @@ impl Subscriber for Notebook {
 }
 
 #[test]
-fn the_span_of_a_statement_has_its_id_and_a_hash_but_no_text() {
-    let notebook = Notebook::default();
-    tracing::subscriber::with_default(notebook.clone(), || {
-        let span = spans::statement("example", "select 'canary'");
-        spans::statement_id(&span, "01ef");
+fn a_statement_has_its_id_a_hash_what_came_and_how_it_ended_but_no_text() {
+    let (notebook, ledger) = (Notebook::default(), Ledger::default());
+    metrics::with_local_recorder(&ledger, || {
+        tracing::subscriber::with_default(notebook.clone(), || {
+            let watch = StatementWatch::new("example", "select 'canary'");
+            watch.named("01ef");
+            watch.read(3, 40);
+            watch.read(1, 2);
+            watch.came_to("ok");
+            drop(watch);
+            drop(StatementWatch::new("example", "select 'canary'"));
+        });
     });
     let written = notebook.0.lock().unwrap().clone();
-    let hash = spans::SqlHash::of("select 'canary'");
-    assert_eq!(written, format!("{} backend=\"example\" sql_hash={hash} statement_id=\"01ef\" ", spans::STATEMENT));
+    let begun = format!("{} backend=\"example\" sql_hash={} ", spans::STATEMENT, spans::SqlHash::of("select 'canary'"));
+    let read = "statement_id=\"01ef\" rows=4 bytes=42 outcome=\"ok\" ";
+    assert_eq!(written, format!("{begun}{read}{begun}rows=0 bytes=0 outcome=\"dropped\" "));
+    let ended = |outcome| (format!("{} backend=example outcome={outcome}", metric::STATEMENT_SECONDS), 1);
+    assert_eq!(ledger.entries(), [ended("dropped"), ended("ok")]);
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ pub use params::Params;
 pub use rows::RowStream;
 pub use statement::{
     CallOptions, Canceller, Intent, OnDrop, StatementDriver, StatementHandle, StatementId, StatementRequest,
-    StatementStatus, submit_in_task,
+    StatementStatus, submit_in_task, submit_watched,
 };
 pub use table::{ColumnInfo, TableFilter, TableInfo, TableKind, TableRef};
 pub use transaction::{Isolation, Transaction, TransactionOptions};

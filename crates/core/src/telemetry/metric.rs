@@ -24,6 +24,9 @@ pub const LIMITER_RATE: &str = "twinhouse_limiter_rate";
 pub const LIMITER_WAIT: &str = "twinhouse_limiter_wait_seconds";
 /// Time of a whole call, waits included. Histogram, seconds.
 pub const CALL_SECONDS: &str = "twinhouse_call_seconds";
+/// Time of a statement from its submission until its last row was read or nobody wanted more, by `outcome`: `ok`, the kind
+/// of the error, or `dropped` where nobody waited for results. Histogram, seconds.
+pub const STATEMENT_SECONDS: &str = "twinhouse_statement_seconds";
 /// Rows read from, or written to, a warehouse. Counter.
 pub const ROWS: &str = "twinhouse_rows_total";
 /// Bytes read from, or written to, a warehouse. Counter.

@@ -6,3 +6,6 @@
 
 pub mod metric;
 pub mod span;
+mod statement;
+
+pub use statement::StatementWatch;

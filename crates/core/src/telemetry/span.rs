@@ -7,9 +7,8 @@ pub const STATEMENT: &str = "twinhouse.statement";
 /// One HTTP request.
 pub const HTTP: &str = "twinhouse.http";
 
-/// Opens the span of a statement. The text is hashed, never kept; the id is filled in by [`statement_id`] once the
-/// server has given one.
-pub fn statement(backend: &'static str, sql: &str) -> Span {
+/// Opens the span of a statement. The text is hashed, never kept.
+pub(super) fn statement(backend: &'static str, sql: &str) -> Span {
     tracing::info_span!(
         "twinhouse.statement",
         backend,
@@ -17,12 +16,8 @@ pub fn statement(backend: &'static str, sql: &str) -> Span {
         statement_id = field::Empty,
         rows = field::Empty,
         bytes = field::Empty,
+        outcome = field::Empty,
     )
-}
-
-/// Writes the server's id of the statement into its span.
-pub fn statement_id(span: &Span, id: &str) {
-    span.record("statement_id", id);
 }
 
 /// Opens the span of an HTTP request: method and host, never the path's query and never a header.

@@ -24,10 +24,9 @@ use ::arrow::array::RecordBatch;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use tokio::time::Instant;
-use tracing::{Instrument as _, Span};
-use twinhouse_core::{Error, ErrorKind, Result, telemetry::span};
+use twinhouse_core::{Error, ErrorKind, Result, telemetry::StatementWatch};
 use twinhouse_warehouse_api::{
-    CallOptions, OnDrop, StatementDriver as _, StatementHandle, StatementId, StatementRequest, submit_in_task,
+    CallOptions, OnDrop, StatementDriver as _, StatementHandle, StatementId, StatementRequest, submit_watched,
 };
 
 pub(crate) use bind::{MAX_STATEMENT, parameter};
@@ -133,13 +132,12 @@ impl Statements {
         wishes: Wishes,
     ) -> Result<(StatementHandle, Driver)> {
         let options = request.options().clone();
-        let span = span::statement(BACKEND, request.sql());
+        let watch = StatementWatch::new(BACKEND, request.sql());
         let statements = self.clone();
         let kept = Arc::new(OnceLock::new());
         let keep = Arc::clone(&kept);
         let submission = async move {
             let driver = statements.execute(request, wishes).await?;
-            span::statement_id(&Span::current(), driver.id().as_str());
             // A warehouse that was closed meanwhile has nobody left who would stop this one.
             if !statements.live.add(&driver) {
                 driver.cancel().await?;
@@ -148,7 +146,7 @@ impl Statements {
             let _ = keep.set(driver.clone());
             Ok(driver)
         };
-        let handle = submit_in_task(options, submission.instrument(span)).await?;
+        let handle = submit_watched(watch, options, submission).await?;
         let driver = kept.get().cloned();
         let driver = driver.ok_or_else(|| Error::new(ErrorKind::Internal, "a submission without a statement"))?;
         Ok((handle, driver))

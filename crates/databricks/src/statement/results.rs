@@ -8,7 +8,10 @@ use ::arrow::{
 };
 use futures::{Stream, StreamExt as _, stream, stream::BoxStream};
 use tokio_util::sync::CancellationToken;
-use twinhouse_core::{Error, ErrorKind, Result};
+use twinhouse_core::{
+    Error, ErrorKind, Result,
+    telemetry::metric::{self, Direction},
+};
 use twinhouse_warehouse_api::{BatchStream, Outcome, StatementId};
 
 use super::{
@@ -141,6 +144,8 @@ impl Watch {
             }
         }
         self.received += batch.num_rows() as u64;
+        let bytes = batch.get_array_memory_size() as u64;
+        metric::transferred(BACKEND, Direction::Read, batch.num_rows() as u64, bytes);
         Ok(Some(batch))
     }
 }

@@ -3,6 +3,7 @@
 
 mod auth;
 mod bench;
+mod counted;
 mod dbfs;
 mod files;
 mod files_download;

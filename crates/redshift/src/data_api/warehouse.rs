@@ -10,12 +10,11 @@ use std::{
 
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream, StreamExt as _};
-use tracing::{Instrument as _, Span};
-use twinhouse_core::{Error, Result, telemetry::span};
+use twinhouse_core::{Error, Result, telemetry::StatementWatch};
 use twinhouse_warehouse_api::{
     BulkReport, CallOptions, Capabilities, LoadRequest, MergeReport, MergeRequest, OnDrop, RedshiftDialect,
     StatementHandle, StatementId, StatementRequest, TableFilter, TableInfo, TableRef, Transaction, TransactionOptions,
-    UnloadRequest, Warehouse, WarehouseInfo, submit_in_task,
+    UnloadRequest, Warehouse, WarehouseInfo, submit_watched,
 };
 
 use super::{
@@ -115,14 +114,9 @@ impl Warehouse for DataApiWarehouse {
         let client = self.client()?.clone();
         let (sql, words) = statement::text(&request, client.config().max_statement_bytes)?;
         words.refuse_transaction_control()?;
-        let (options, span) = (request.options().clone(), span::statement(BACKEND, request.sql()));
+        let (options, watch) = (request.options().clone(), StatementWatch::new(BACKEND, request.sql()));
         let sending = Sending { sql, name: options.label.clone(), ..Sending::default() };
-        let submission = async move {
-            let statement = Statement::submit(client, sending).await?;
-            span::statement_id(&Span::current(), twinhouse_warehouse_api::StatementDriver::id(&statement).as_str());
-            Ok(statement)
-        };
-        submit_in_task(options, submission.instrument(span)).await
+        submit_watched(watch, options, Statement::submit(client, sending)).await
     }
 
     async fn attach(&self, id: &StatementId) -> Result<StatementHandle> {

@@ -7,11 +7,10 @@ use std::{
 
 use async_trait::async_trait;
 use tokio::time::{Instant, timeout};
-use tracing::{Instrument as _, Span};
-use twinhouse_core::{Error, ErrorKind, Result, resilience::Operation, telemetry::span};
+use twinhouse_core::{Error, ErrorKind, Result, resilience::Operation, telemetry::StatementWatch};
 use twinhouse_warehouse_api::{
     BatchStream, CallOptions, Intent, StatementDriver, StatementHandle, StatementId, StatementRequest, StatementStatus,
-    submit_in_task,
+    submit_watched,
 };
 
 use super::{Control, Home, Lease, Plan, Started};
@@ -41,13 +40,8 @@ pub(crate) async fn submit_plan(
     request: StatementRequest,
 ) -> Result<StatementHandle> {
     plan.refuse_transaction_control()?;
-    let (options, span) = (request.options().clone(), span::statement("redshift", request.sql()));
-    let submission = async move {
-        let statement = Statement::start(cluster, plan, request).await?;
-        span::statement_id(&Span::current(), statement.control.id().as_str());
-        Ok(statement)
-    };
-    submit_in_task(options, submission.instrument(span)).await
+    let (options, watch) = (request.options().clone(), StatementWatch::new("redshift", request.sql()));
+    submit_watched(watch, options, Statement::start(cluster, plan, request)).await
 }
 
 struct Statement {

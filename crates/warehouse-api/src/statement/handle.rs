@@ -1,13 +1,13 @@
 //! The wait loop, the deadline and cancel-on-drop, once for every backend.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{convert::identity, future::Future, sync::Arc, time::Duration};
 
 use futures::StreamExt as _;
 use tokio::{
     runtime::Handle,
     time::{Instant, sleep, timeout, timeout_at},
 };
-use twinhouse_core::{Error, ErrorKind, Result};
+use twinhouse_core::{Error, ErrorKind, Result, telemetry::StatementWatch};
 
 use crate::{
     batches::BatchStream,
@@ -32,6 +32,7 @@ pub struct StatementHandle {
     guard: Guard,
     deadline: Option<Instant>,
     timeout: Option<Duration>,
+    watch: Option<StatementWatch>,
 }
 
 impl StatementHandle {
@@ -41,6 +42,7 @@ impl StatementHandle {
             guard: Guard { driver: Some(driver), on_drop: options.on_drop },
             deadline: options.deadline(),
             timeout: options.timeout,
+            watch: None,
         }
     }
 
@@ -48,6 +50,11 @@ impl StatementHandle {
     #[must_use]
     pub fn with_deadline(mut self, deadline: Option<Instant>) -> Self {
         self.deadline = deadline;
+        self
+    }
+
+    pub(super) fn with_watch(mut self, watch: Option<StatementWatch>) -> Self {
+        self.watch = watch;
         self
     }
 
@@ -76,7 +83,9 @@ impl StatementHandle {
     ///
     /// Dropping the future stops the waiting only; the statement is stopped when the handle is dropped.
     pub async fn ready(&self) -> Result<()> {
-        self.within_deadline(self.poll()).await?
+        let ready = self.within_deadline(self.poll()).await.and_then(identity);
+        self.came_to(&ready);
+        ready
     }
 
     async fn poll(&self) -> Result<()> {
@@ -107,21 +116,29 @@ impl StatementHandle {
     /// Dropping the future, or the stream before its end, cancels the statement on the server.
     pub async fn stream(self) -> Result<BatchStream> {
         self.ready().await?;
-        let results = self.within_deadline(self.driver().results()).await??;
+        let results = self.within_deadline(self.driver().results()).await.and_then(identity);
+        self.came_to(&results);
+        let results = results?;
         let schema = results.schema().clone();
         let outcome = results.outcome().clone();
         let batches = futures::stream::unfold(Some((results, self)), |state| async move {
             let (mut results, handle) = state?;
-            match handle.within_deadline(results.next()).await {
-                Ok(Some(Ok(batch))) => Some((Ok(batch), Some((results, handle)))),
-                // A statement that failed is over: there is nothing to cancel that the driver has not let go of. A
-                // broken read is not, so the guard stays armed.
-                Ok(Some(Err(error))) => Some((Err(error), None)),
+            let batch = handle.within_deadline(results.next()).await.and_then(Option::transpose);
+            handle.came_to(&batch);
+            match batch {
+                Ok(Some(batch)) => {
+                    if let Some(watch) = &handle.watch {
+                        watch.read(batch.num_rows() as u64, batch.get_array_memory_size() as u64);
+                    }
+                    Some((Ok(batch), Some((results, handle))))
+                }
                 Ok(None) => {
                     handle.guard.disarm();
                     None
                 }
-                Err(timed_out) => Some((Err(timed_out), None)),
+                // A statement that failed is over: there is nothing to cancel that the driver has not let go of. A
+                // broken read is not, so the guard stays armed.
+                Err(error) => Some((Err(error), None)),
             }
         });
         Ok(BatchStream::new(schema, batches).with_outcome(outcome))
@@ -157,6 +174,12 @@ impl StatementHandle {
 
     fn driver(&self) -> &Arc<dyn StatementDriver> {
         self.guard.driver.as_ref().unwrap_or_else(|| unreachable!("the driver leaves the guard only when both end"))
+    }
+
+    fn came_to<T>(&self, result: &Result<T>) {
+        if let Some(watch) = &self.watch {
+            watch.came_to(result.as_ref().map_or_else(|error| error.kind().as_str(), |_| "ok"));
+        }
     }
 
     /// Runs `work` inside the deadline; when it passes, the server is told to stop before the error is returned.

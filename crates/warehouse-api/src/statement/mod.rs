@@ -12,4 +12,4 @@ pub use driver::StatementDriver;
 pub use handle::{Canceller, StatementHandle};
 pub use request::{CallOptions, Intent, OnDrop, StatementRequest};
 pub use status::{StatementId, StatementStatus};
-pub use submit::submit_in_task;
+pub use submit::{submit_in_task, submit_watched};

@@ -3,7 +3,8 @@
 use std::{future::Future, sync::Arc};
 
 use tokio::sync::oneshot;
-use twinhouse_core::{Error, ErrorKind, Result};
+use tracing::{Instrument as _, Span};
+use twinhouse_core::{Error, ErrorKind, Result, telemetry::StatementWatch};
 
 use crate::statement::{CallOptions, StatementDriver, StatementHandle};
 
@@ -26,12 +27,51 @@ pub async fn submit_in_task<D>(
 where
     D: StatementDriver,
 {
+    submit(options, None, submission).await
+}
+
+/// As [`submit_in_task`], and `watch` sees the statement from its submission to its end.
+///
+/// # Errors
+///
+/// As [`submit_in_task`].
+///
+/// # Cancellation
+///
+/// As [`submit_in_task`].
+pub async fn submit_watched<D>(
+    watch: StatementWatch,
+    options: CallOptions,
+    submission: impl Future<Output = Result<D>> + Send + 'static,
+) -> Result<StatementHandle>
+where
+    D: StatementDriver,
+{
+    submit(options, Some(watch), submission).await
+}
+
+async fn submit<D>(
+    options: CallOptions,
+    watch: Option<StatementWatch>,
+    submission: impl Future<Output = Result<D>> + Send + 'static,
+) -> Result<StatementHandle>
+where
+    D: StatementDriver,
+{
     let deadline = options.deadline();
     let limit = options.timeout;
     let (sender, receiver) = oneshot::channel();
     tokio::spawn(async move {
-        let submitted = submission.await;
-        let handle = submitted.map(|driver| StatementHandle::new(Arc::new(driver), &options).with_deadline(deadline));
+        let span = watch.as_ref().map_or_else(Span::none, |watch| watch.span().clone());
+        let submitted = submission.instrument(span).await;
+        if let Some(watch) = &watch {
+            match &submitted {
+                Ok(driver) => watch.named(driver.id().as_str()),
+                Err(error) => watch.came_to(error.kind().as_str()),
+            }
+        }
+        let handle = submitted
+            .map(|driver| StatementHandle::new(Arc::new(driver), &options).with_deadline(deadline).with_watch(watch));
         // If nobody waits any more the handle comes back here and is dropped, which cancels the statement.
         let _ = sender.send(handle);
     });

@@ -15,7 +15,7 @@ use arrow::{
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use tokio::{sync::oneshot, task::yield_now, time::Instant};
-use twinhouse_core::{Error, ErrorKind, Result};
+use twinhouse_core::{Error, ErrorKind, Result, telemetry::StatementWatch};
 
 use super::*;
 use crate::batches::BatchStream;
@@ -223,4 +223,54 @@ async fn a_submission_that_takes_too_long_times_out_and_is_cancelled_once_known(
     tokio::time::sleep(Duration::from_secs(61)).await;
     settle().await;
     assert_eq!(cancelled.load(Ordering::SeqCst), 1);
+}
+
+/// Writes down what the spans of statements come to.
+#[derive(Clone, Default)]
+struct Notebook(Arc<Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Notebook {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.name() == "twinhouse.statement"
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, values: &tracing::span::Record<'_>) {
+        values.record(&mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
+            if field.name() != "bytes" {
+                self.0.lock().unwrap().push(format!("{}={value:?}", field.name()));
+            }
+        });
+    }
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, _: &tracing::Event<'_>) {}
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_statement_is_watched_to_its_end_however_it_ends() {
+    let notebook = Notebook::default();
+    let _guard = tracing::subscriber::set_default(notebook.clone());
+    let submit = async |driver| {
+        let watch = StatementWatch::new("example", "select 1");
+        submit_watched(watch, CallOptions::default(), async { Ok::<Scripted, Error>(driver) }).await.unwrap()
+    };
+    let noted = || std::mem::take(&mut *notebook.0.lock().unwrap()).join(" ");
+    let ready = || vec![StatementStatus::Ready];
+
+    submit(scripted(ready(), vec![Ok(batch()), Ok(batch())]).0).await.finish().await.unwrap();
+    assert_eq!(noted(), "statement_id=\"s-1\" rows=4 outcome=\"ok\"");
+    let broken = Err(Error::new(ErrorKind::Connection, "reset"));
+    submit(scripted(ready(), vec![Ok(batch()), broken]).0).await.finish().await.unwrap_err();
+    assert_eq!(noted(), "statement_id=\"s-1\" rows=2 outcome=\"connection\"");
+    let failed = StatementStatus::Failed(Error::new(ErrorKind::NotFound, "no such table"));
+    submit(scripted(vec![failed], vec![]).0).await.finish().await.unwrap_err();
+    assert_eq!(noted(), "statement_id=\"s-1\" rows=0 outcome=\"not found\"");
+    drop(submit(scripted(vec![StatementStatus::Running], vec![]).0).await);
+    assert_eq!(noted(), "statement_id=\"s-1\" rows=0 outcome=\"dropped\"");
+    let refused = async { Err::<Scripted, _>(Error::new(ErrorKind::Syntax, "no")) };
+    submit_watched(StatementWatch::new("example", "selec"), CallOptions::default(), refused).await.unwrap_err();
+    assert_eq!(noted(), "rows=0 outcome=\"syntax\"");
 }
