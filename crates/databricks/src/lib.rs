@@ -26,3 +26,18 @@ pub use config::{DatabricksBuilder, DatabricksConfig, EndpointFamily, ResultRout
 pub use twinhouse_auth::sources::{azure::AzureCloud, google::GoogleEndpoints};
 pub use twinhouse_core::resilience::Rate;
 pub use warehouse::DatabricksWarehouse;
+
+/// The guides to this crate, so that their examples compile.
+#[cfg(doctest)]
+mod guides {
+    #[doc = include_str!("../../../docs/configuration.md")]
+    struct Configuration;
+    #[doc = include_str!("../../../docs/files.md")]
+    struct Files;
+    #[doc = include_str!("../../../docs/jobs.md")]
+    struct Jobs;
+    #[doc = include_str!("../../../docs/sql.md")]
+    struct Sql;
+    #[doc = include_str!("../../../docs/unity-catalog.md")]
+    struct UnityCatalog;
+}
