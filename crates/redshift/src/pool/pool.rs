@@ -34,6 +34,8 @@ struct Inner {
     options: PoolOptions,
     meter: Meter,
     tended: OnceLock<()>,
+    /// Held by whoever fills the pool: two at once would open twice what is missing.
+    filling: tokio::sync::Mutex<()>,
     over: AtomicBool,
 }
 
@@ -73,7 +75,14 @@ impl Pool {
             .runtime(deadpool::Runtime::Tokio1)
             .build()
             .map_err(|cause| Error::new(ErrorKind::Internal, "no pool of connections").with_source(cause))?;
-        let inner = Arc::new(Inner { pool, options, meter, tended: OnceLock::new(), over: AtomicBool::new(false) });
+        let inner = Arc::new(Inner {
+            pool,
+            options,
+            meter,
+            tended: OnceLock::new(),
+            filling: tokio::sync::Mutex::default(),
+            over: AtomicBool::new(false),
+        });
         Ok(Self { inner, settings: SessionSettings::default() })
     }
 
@@ -213,6 +222,7 @@ impl Inner {
     /// Opens what is missing. Sessions at rest are held meanwhile, as the pool opens none while it has one to give; those
     /// in use are not waited for, or what is held would keep callers waiting.
     async fn fill(&self) -> Result<()> {
+        let _one = self.filling.lock().await;
         let missing = self.options.min.saturating_sub(self.meter.size());
         if missing == 0 {
             return Ok(());

@@ -164,6 +164,15 @@ async fn who_fills_the_pool_does_not_wait_for_those_who_use_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn two_who_fill_the_pool_at_once_open_no_more_than_are_missing() {
+    let log = Log::default();
+    let cluster = cluster("pool=6&pool_min=2", willing(&log));
+    let pool = cluster.pool();
+    let filled = tokio::join!(pool.warm_up(), pool.warm_up());
+    assert_eq!((filled.0.unwrap(), filled.1.unwrap(), counts(pool.status())), (2, 2, (2, 0, 0)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_session_that_has_lain_too_long_is_not_handed_out() {
     let log = Log::default();
     // The pool is looked after every 30 s: not in the second between.
