@@ -4,10 +4,15 @@ use std::{
     collections::VecDeque,
     fmt,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
-use arrow::array::RecordBatch;
+use arrow::{
+    array::{Array as _, ArrayData, RecordBatch, RecordBatchOptions, make_array},
+    datatypes::{DataType, Field, FieldRef, IntervalUnit, Schema},
+    error::ArrowError,
+};
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use serde::de::DeserializeOwned;
 use twinhouse_core::{Error, ErrorKind, Result};
@@ -62,15 +67,55 @@ impl<T: DeserializeOwned> Stream for RowStream<T> {
 }
 
 fn decode<T: DeserializeOwned>(batch: &RecordBatch) -> Result<VecDeque<T>> {
-    let rows: Vec<T> = serde_arrow::from_record_batch(batch).map_err(|cause| {
+    let misfit = |cause: Box<dyn std::error::Error + Send + Sync>| {
         let columns =
             batch.schema().fields().iter().map(|f| format!("{} {}", f.name(), f.data_type())).collect::<Vec<_>>();
         Error::new(ErrorKind::Data, "the rows do not fit the type they are read as")
             .with_context("type", std::any::type_name::<T>())
             .with_context("columns", columns.join(", "))
             .with_source(cause)
-    })?;
+    };
+    let batch = readable(batch).map_err(|cause| misfit(cause.into()))?;
+    let rows: Vec<T> = serde_arrow::from_record_batch(&batch).map_err(|cause| misfit(cause.into()))?;
     Ok(rows.into())
+}
+
+/// The same rows without a type that the decoder does not know: an interval of years and months is its months.
+fn readable(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let fields: Vec<_> = batch.schema().fields().iter().map(readable_field).collect();
+    let columns = batch.columns().iter().zip(&fields).map(|(column, field)| match field.data_type() {
+        same if same == column.data_type() => Ok(column.clone()),
+        other => as_type(column.to_data(), other).map(make_array),
+    });
+    let columns = columns.collect::<Result<_, _>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
+}
+
+fn readable_field(field: &FieldRef) -> FieldRef {
+    let data_type = match field.data_type() {
+        DataType::Interval(IntervalUnit::YearMonth) => DataType::Int32,
+        DataType::List(element) => DataType::List(readable_field(element)),
+        DataType::Map(entries, sorted) => DataType::Map(readable_field(entries), *sorted),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(readable_field).collect()),
+        _ => return field.clone(),
+    };
+    Arc::new(Field::clone(field).with_data_type(data_type))
+}
+
+/// The same bytes by the name of another type of the same shape.
+fn as_type(data: ArrayData, to: &DataType) -> Result<ArrayData, ArrowError> {
+    if data.data_type() == to {
+        return Ok(data);
+    }
+    let inner = match to {
+        DataType::List(field) | DataType::Map(field, _) => std::slice::from_ref(field),
+        DataType::Struct(fields) => fields,
+        _ => &[],
+    };
+    let children = data.child_data().iter().zip(inner).map(|(child, field)| as_type(child.clone(), field.data_type()));
+    let children = children.collect::<Result<_, _>>()?;
+    data.into_builder().data_type(to.clone()).child_data(children).build()
 }
 
 impl<T> fmt::Debug for RowStream<T> {

@@ -1,5 +1,7 @@
 //! Results as JSON in the answer itself.
 
+use std::collections::BTreeMap;
+
 use arrow::{array::AsArray as _, datatypes::Decimal128Type};
 use serde::Deserialize;
 use serde_json::json;
@@ -106,4 +108,118 @@ async fn an_empty_result_keeps_its_columns() {
     let stream = bench.warehouse.query("select").await.unwrap();
     assert_eq!(stream.schema().fields().len(), 2);
     assert!(stream.collect_batches().await.unwrap().is_empty());
+}
+
+/// Every type of the service, as it stands in a caller's row.
+#[derive(Debug, Deserialize, PartialEq)]
+struct Everything {
+    flag: bool,
+    tiny: i8,
+    small: i16,
+    int: i32,
+    big: i64,
+    float: f32,
+    double: f64,
+    price: String,
+    text: String,
+    bytes: Vec<u8>,
+    date: String,
+    at: String,
+    wall: String,
+    months: i32,
+    span: String,
+    nothing: Option<String>,
+    list: Vec<Option<i64>>,
+    map: BTreeMap<String, Option<i32>>,
+    inner: Inner,
+    json: String,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+struct Inner {
+    price: String,
+    note: Option<String>,
+}
+
+#[tokio::test]
+async fn every_type_of_the_service_decodes_into_a_row() {
+    let bench = Bench::new().await;
+    let columns = [
+        ("flag", "BOOLEAN"),
+        ("tiny", "TINYINT"),
+        ("small", "SMALLINT"),
+        ("int", "INT"),
+        ("big", "BIGINT"),
+        ("float", "FLOAT"),
+        ("double", "DOUBLE"),
+        ("price", "DECIMAL(38,18)"),
+        ("text", "STRING"),
+        ("bytes", "BINARY"),
+        ("date", "DATE"),
+        ("at", "TIMESTAMP"),
+        ("wall", "TIMESTAMP_NTZ"),
+        ("months", "INTERVAL YEAR TO MONTH"),
+        ("span", "INTERVAL DAY TO SECOND"),
+        ("nothing", "VOID"),
+        ("list", "ARRAY<BIGINT>"),
+        ("map", "MAP<STRING, INTERVAL MONTH>"),
+        ("inner", "STRUCT<price: DECIMAL(38,2), note: STRING>"),
+        ("json", "VARIANT"),
+    ];
+    let row = json!([
+        "true",
+        "-128",
+        "32767",
+        "7",
+        "-9223372036854775808",
+        "1.5",
+        "5e-324",
+        "0.000000000000000001",
+        "it's",
+        "AP8=",
+        "2024-02-29",
+        "2024-01-02T03:04:05.678Z",
+        "2024-01-02T03:04:05.678",
+        "1-2",
+        "1 02:03:04.000005000",
+        null,
+        "[\"1\",null]",
+        "{\"k\":\"-0-3\"}",
+        "{\"price\":\"1.10\",\"note\":null}",
+        "{\"a\":1}"
+    ]);
+    bench.answers(in_line(&columns, json!([row])));
+    let wanted = Everything {
+        flag: true,
+        tiny: -128,
+        small: 32767,
+        int: 7,
+        big: i64::MIN,
+        float: 1.5,
+        double: 5e-324,
+        price: "0.000000000000000001".to_owned(),
+        text: "it's".to_owned(),
+        bytes: vec![0, 255],
+        date: "2024-02-29".to_owned(),
+        at: "2024-01-02T03:04:05.678Z".to_owned(),
+        wall: "2024-01-02T03:04:05.678".to_owned(),
+        months: 14,
+        span: "PT93784.000005s".to_owned(),
+        nothing: None,
+        list: vec![Some(1), None],
+        map: [("k".to_owned(), Some(-3))].into(),
+        inner: Inner { price: "1.10".to_owned(), note: None },
+        json: "{\"a\":1}".to_owned(),
+    };
+    assert_eq!(bench.warehouse.fetch_one::<Everything>("select").await.unwrap(), wanted);
+}
+
+#[tokio::test]
+async fn null_that_a_row_has_no_room_for_is_an_error_that_names_the_column() {
+    let bench = Bench::new().await;
+    bench.answers(in_line(&[("id", "BIGINT"), ("note", "STRING")], json!([["1", null]])));
+    let error = bench.warehouse.fetch_one::<(i64, String)>("select").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Data);
+    let why = std::error::Error::source(&error).unwrap().to_string();
+    assert!(why.contains("null") && why.contains("note"), "{why}");
 }
