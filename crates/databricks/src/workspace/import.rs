@@ -2,8 +2,8 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::{BufMut as _, Bytes, BytesMut};
+use sha2::{Digest as _, Sha256};
 use twinhouse_core::{Error, ErrorKind, Result, http::HeaderValue};
-use uuid::Uuid;
 
 use super::{
     path,
@@ -129,8 +129,9 @@ pub(super) async fn import(client: &Client, request: &ImportRequest) -> Result<(
 
 /// `multipart/form-data`, with the content last.
 fn form(fields: &[(&str, &str)], content: &[u8]) -> Result<(Bytes, HeaderValue)> {
-    // Nobody can put it into a file beforehand.
-    let boundary = Uuid::new_v4().simple().to_string();
+    // Nobody can write a file that has its own hash in it; and the same file makes the same form.
+    let hash = Sha256::digest(content);
+    let boundary: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
     let mut form = BytesMut::with_capacity(content.len() + 1024);
     for (name, value) in fields {
         form.put(

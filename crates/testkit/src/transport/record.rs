@@ -12,7 +12,7 @@ use chrono::Utc;
 use futures::{StreamExt as _, stream::BoxStream};
 use twinhouse_core::{
     Result, Secret,
-    http::{HeaderMap, Request, Response, StatusCode, Transport, header},
+    http::{HeaderMap, Method, Request, Response, StatusCode, Transport, header},
 };
 
 use super::{
@@ -25,9 +25,9 @@ use super::{
 const LONGEST: usize = 64 << 20;
 
 /// Stands between a client and the network and keeps what goes to and fro, without secrets: no header but harmless ones
-/// is kept; tokens, keys and passwords in JSON, forms and queries become `***`, and so does the credential of each
-/// request wherever else it stands; presigned links are exchanged for ones that only a replay can follow. The rows of
-/// results are recorded as they are: record what others may see.
+/// is kept; tokens, keys and passwords in JSON, forms and queries become `***`, and so do they and the credential of each
+/// request wherever else they stand; presigned links are exchanged for ones that only a replay can follow. The rows of
+/// results, and whatever is packed or in base64, are recorded as they are: record what others may see.
 ///
 /// Clones keep into one recording.
 ///
@@ -70,7 +70,9 @@ impl Recorder {
     /// What was recorded so far. A request without its answer counts as one whose answer nobody waited for; an answer
     /// whose body was not read to its end, as one that was cut.
     pub fn cassette(&self) -> Cassette {
-        Cassette::new(self.lock().exchanges.clone())
+        let recording = &mut *self.lock();
+        let scrubber = &mut recording.scrubber;
+        Cassette::new(recording.exchanges.iter().map(|exchange| scrubber.again(exchange.clone())).collect())
     }
 
     fn lock(&self) -> MutexGuard<'_, Recording> {
@@ -81,12 +83,11 @@ impl Recorder {
 #[async_trait]
 impl Transport for Recorder {
     async fn send(&self, request: Request) -> Result<Response> {
-        let body = body::of(&request, LONGEST).await?;
+        let (request, body) = body::tapped(request, LONGEST).await?;
+        let head_only = *request.method() == Method::HEAD;
         let slot = {
             let mut recording = self.lock();
-            recording.scrubber.learn(request.headers());
-            let form = text(request.headers(), header::CONTENT_TYPE.as_str()).is_some_and(|kind| kind.contains("form"));
-            let asked = recording.scrubber.request(request.method().as_str(), request.url(), form, &body);
+            let asked = recording.scrubber.request(&request, &body);
             recording.exchanges.push(Exchange {
                 at_ms: Utc::now().timestamp_millis(),
                 request: asked,
@@ -108,7 +109,8 @@ impl Transport for Recorder {
             status,
             headers: kept(&headers),
             seen: BytesMut::new(),
-            complete: false,
+            // There is no body that somebody could have to read.
+            complete: head_only,
         };
         Ok(Response::new(status, headers, tee.over(answer.into_stream())))
     }
@@ -142,7 +144,7 @@ impl Tee {
                     tee.seen.extend_from_slice(&bytes[..bytes.len().min(room)]);
                 }
                 Some(Err(_)) => {}
-                None => tee.complete = tee.seen.len() < LONGEST,
+                None => tee.complete |= tee.seen.len() < LONGEST,
             }
             // The recording is complete before the last word is out.
             if next.is_none() {
@@ -159,11 +161,11 @@ impl Drop for Tee {
     fn drop(&mut self) {
         let mut recording = self.recording.lock().unwrap_or_else(PoisonError::into_inner);
         let body = recording.scrubber.content(Content::of(&self.seen));
-        let mut headers = std::mem::take(&mut self.headers);
-        // What was scrubbed, or cut, has another length.
-        headers.remove("content-length");
-        recording.exchanges[self.slot].outcome =
-            Outcome::Answer { status: self.status.as_u16(), headers, body, cut: !self.complete };
+        let headers = std::mem::take(&mut self.headers);
+        // Who counts does not wait for the end.
+        let announced = headers.get(header::CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok());
+        let cut = !self.complete && announced != Some(self.seen.len());
+        recording.exchanges[self.slot].outcome = Outcome::Answer { status: self.status.as_u16(), headers, body, cut };
     }
 }
 

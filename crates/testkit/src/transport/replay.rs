@@ -11,7 +11,7 @@ use futures::{StreamExt as _, stream};
 use serde_json::Value;
 use twinhouse_core::{
     Error, ErrorKind, Result,
-    http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Transport, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Transport, header},
 };
 
 use super::{
@@ -21,16 +21,17 @@ use super::{
 };
 
 /// Fields of a request that differ each time it is made.
-const CHOSEN_ANEW: &[&str] = &["idempotency_token", "query_tags"];
+const CHOSEN_ANEW: &[&str] = &["expire_time", "idempotency_token", "query_tags"];
 /// Fields of an answer that say until when it is good, as text and in milliseconds.
 const EXPIRY: &[&str] = &["expiration", "expire_time"];
 const EXPIRY_MILLIS: &[&str] = &["expiration_time"];
 
 /// Answers from a recording; nothing is sent.
 ///
-/// [`strict`](Self::strict): the requests of one method and path must come in their order and be what they were, query
-/// and body included, and [`verify`](Self::verify) wants all of them. [`loose`](Self::loose): method and path decide;
-/// bodies and queries may differ, calls may be left out, and the last answer of a path goes on being given.
+/// [`strict`](Self::strict): the requests must be what they were, query and body included, and
+/// [`verify`](Self::verify) wants all of them. [`loose`](Self::loose): method and path decide; bodies and queries may
+/// differ, calls may be left out, and the last answer of a path goes on being given. Of several requests of one method and
+/// path the one that is the same is answered, and of those that are the same the first.
 ///
 /// What the server said was good until some time after the recording is good until as long after the replay. Clones
 /// share what is left.
@@ -69,8 +70,9 @@ impl Replayer {
         Self::of(strict, left, ignored)
     }
 
-    /// Does not compare these fields of JSON bodies, at any depth, beside those that a client chooses anew each time
-    /// (`idempotency_token`, `query_tags`). To be said before the replay begins: clones that exist do not hear of it.
+    /// Does not compare these fields of queries and of JSON bodies, at any depth, beside those that a client chooses anew
+    /// each time (`expire_time`, `idempotency_token`, `query_tags`). To be said before the replay begins: clones that exist
+    /// do not hear of it.
     #[must_use]
     pub fn ignoring(self, fields: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let Replay { strict, left, ignored, .. } = &*self.0;
@@ -110,20 +112,21 @@ impl Replayer {
 
     fn take(&self, asked: &Asked) -> Result<Exchange> {
         let mut lines = self.lock();
-        let same_call = |line: &&mut Line| {
-            line.exchange.request.method == asked.method && line.exchange.request.path() == asked.path()
-        };
-        if let Some(line) = lines.iter_mut().filter(same_call).find(|line| !line.played) {
-            if self.0.strict && self.comparable(&line.exchange.request) != self.comparable(asked) {
-                let what = if line.exchange.request.target == asked.target { "body" } else { "query" };
-                return Err(self
-                    .refuse(asked, "the request is not what was recorded")
-                    .with_context("differs in", what));
-            }
-            line.played = true;
-            return Ok(line.exchange.clone());
+        let is_call =
+            |line: &Line| line.exchange.request.method == asked.method && line.exchange.request.path() == asked.path();
+        let wanted = self.comparable(asked);
+        let is_same = |line: &&mut Line| self.comparable(&line.exchange.request) == wanted;
+        let mut left: Vec<&mut Line> = lines.iter_mut().filter(|line| is_call(line) && !line.played).collect();
+        if let Some(at) = left.iter().position(is_same).or((!self.0.strict && !left.is_empty()).then_some(0)) {
+            left[at].played = true;
+            return Ok(left[at].exchange.clone());
         }
-        match lines.iter_mut().filter(same_call).last() {
+        if let Some(line) = left.first() {
+            let is_query = self.comparable(&line.exchange.request).target != wanted.target;
+            let what = if is_query { "query" } else { "body" };
+            return Err(self.refuse(asked, "the request is not what was recorded").with_context("differs in", what));
+        }
+        match lines.iter().rfind(|line| is_call(line)) {
             Some(line) if !self.0.strict => Ok(line.exchange.clone()),
             _ => Err(self.refuse(asked, "the recording has no answer to this request")),
         }
@@ -131,6 +134,11 @@ impl Replayer {
 
     fn comparable(&self, asked: &Asked) -> Asked {
         let mut asked = asked.clone();
+        if let Some((path, query)) = asked.target.split_once('?') {
+            let name = |pair: &&str| pair.split('=').next().unwrap_or_default().to_owned();
+            let kept: Vec<_> = query.split('&').filter(|pair| !self.0.ignored.contains(&name(pair))).collect();
+            asked.target = format!("{path}?{}", kept.join("&"));
+        }
         if let Content::Json(json) = &mut asked.body {
             without(json, &self.0.ignored);
         }
@@ -147,14 +155,8 @@ impl Replayer {
 #[async_trait]
 impl Transport for Replayer {
     async fn send(&self, request: Request) -> Result<Response> {
-        let whole = body::of(&request, usize::MAX).await?;
-        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        let form = kind.is_some_and(|kind| kind.contains("form"));
-        let asked = {
-            let mut scrubber = self.0.scrubber.lock().unwrap_or_else(PoisonError::into_inner);
-            scrubber.learn(request.headers());
-            scrubber.request(request.method().as_str(), request.url(), form, &whole)
-        };
+        let whole = body::of(&request).await?;
+        let asked = self.0.scrubber.lock().unwrap_or_else(PoisonError::into_inner).request(&request, &whole);
         let exchange = self.take(&asked)?;
         let age = TimeDelta::milliseconds(Utc::now().timestamp_millis() - exchange.at_ms);
         match exchange.outcome {
@@ -170,9 +172,14 @@ impl Transport for Replayer {
                         sent.insert(name, value);
                     }
                 }
+                let body = body.bytes()?;
+                // What was scrubbed may have another length.
+                if !cut && *request.method() != Method::HEAD && sent.contains_key(header::CONTENT_LENGTH) {
+                    sent.insert(header::CONTENT_LENGTH, body.len().into());
+                }
                 let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
                 let end = cut.then(|| Err(Road::Lost.error().with_context("wait", "body")));
-                let body = stream::iter([Ok(body.bytes()?)]).chain(stream::iter(end));
+                let body = stream::iter([Ok(body)]).chain(stream::iter(end));
                 Ok(Response::new(status, sent, body.boxed()))
             }
         }

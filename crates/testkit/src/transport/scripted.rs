@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
 use twinhouse_core::{
     Error, ErrorKind, Result,
-    http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Transport},
+    http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Transport, header},
 };
 
 use super::{body, cassette::Road};
@@ -94,7 +94,7 @@ impl ScriptedTransport {
         self.0.script.count(method, path)
     }
 
-    /// Checks that every `once` was asked for and that nothing else was.
+    /// Checks that every `once` was asked for, that nothing else was, and that everything that was to be disturbed came.
     ///
     /// # Panics
     ///
@@ -102,6 +102,9 @@ impl ScriptedTransport {
     #[track_caller]
     pub fn verify(&self) {
         self.0.script.verify();
+        let all = self.0.disturbances.lock().unwrap_or_else(PoisonError::into_inner);
+        let left: Vec<_> = all.planned.iter().map(|planned| format!("request {}", planned.request)).collect();
+        assert!(left.is_empty(), "never disturbed, of {} requests: {left:?}", all.asked);
     }
 
     fn answer(&self, request: Received) -> Answer {
@@ -129,6 +132,7 @@ impl ScriptedTransport {
 impl Transport for ScriptedTransport {
     async fn send(&self, request: Request) -> Result<Response> {
         let answer = self.answer(received(&request).await?);
+        let length = answer.body.len();
         let (sent, end) = match answer.ending {
             Ending::Hang => std::future::pending().await,
             Ending::Close => return Err(Road::Lost.error()),
@@ -138,7 +142,7 @@ impl Transport for ScriptedTransport {
                 (sent, Some(Err(Road::Lost.error().with_context("wait", "body"))))
             }
         };
-        let mut headers = HeaderMap::new();
+        let mut headers = HeaderMap::from_iter([(header::CONTENT_LENGTH, length.into())]);
         for (name, value) in answer.headers {
             let malformed =
                 |what| Error::new(ErrorKind::Config, "the script has a malformed header").with_context("header", what);
@@ -159,7 +163,7 @@ async fn received(request: &Request) -> Result<Received> {
     let headers = headers
         .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
         .collect();
-    let body = body::of(request, usize::MAX).await?.to_vec();
+    let body = body::of(request).await?.to_vec();
     Ok(Received { method: request.method().as_str().to_owned(), target, headers, body })
 }
 

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use twinhouse_core::{
     Secret,
-    http::{HeaderMap, Url},
+    http::{HeaderMap, Request, Url, header},
 };
 use url::form_urlencoded;
 
-use super::cassette::{Asked, Content};
+use super::cassette::{Asked, Content, Exchange, Outcome};
 
 const HIDDEN: &str = "***";
 /// The host of every link of a recording. `.invalid` is reserved: nobody can have it.
@@ -20,7 +20,7 @@ const LINK_HOST: &str = "link.invalid";
 /// Shorter ones would be found in words that are no secret.
 const SHORTEST: usize = 8;
 
-/// Fields of JSON, of forms and of queries whose value is a secret.
+/// Fields of JSON, of forms and of queries whose value is a secret, in any spelling: `access_token`, `accessToken`.
 const SECRET_FIELDS: &[&str] = &[
     "aad_token",
     "access_key_id",
@@ -31,6 +31,7 @@ const SECRET_FIELDS: &[&str] = &[
     "client_secret",
     "id_token",
     "oauth_token",
+    "oidc_token",
     "password",
     "private_key",
     "refresh_token",
@@ -46,8 +47,8 @@ const SECRET_FIELDS: &[&str] = &[
 /// Fields of JSON whose value is a presigned link, or an object or list of such.
 const LINK_FIELDS: &[&str] = &["external_link", "presigned_url", "upload_url", "upload_part_urls", "url"];
 
-/// What a query has that signs a link.
-const SIGNATURES: &[&str] = &["x-amz-signature", "x-goog-signature", "signature", "sig"];
+/// What a query has that signs a link, or opens it.
+const SIGNATURES: &[&str] = &["x-amz-signature", "x-amz-security-token", "x-goog-signature", "signature", "sig"];
 
 /// Headers that are kept: no other has a meaning for a replay, and any other may be secret.
 pub(super) const KEPT_HEADERS: &[&str] = &[
@@ -77,7 +78,7 @@ impl Scrubber {
     }
 
     /// A credential is a secret in every text from now on.
-    pub(super) fn learn(&mut self, headers: &HeaderMap) {
+    fn learn(&mut self, headers: &HeaderMap) {
         for (_, value) in headers.iter().filter(|(_, value)| value.is_sensitive()) {
             if let Ok(value) = value.to_str() {
                 self.hide(value.rsplit(' ').next().unwrap_or(value));
@@ -85,16 +86,29 @@ impl Scrubber {
         }
     }
 
-    /// A request.
-    pub(super) fn request(&mut self, method: &str, url: &Url, form: bool, body: &[u8]) -> Asked {
+    /// A request and its body.
+    pub(super) fn request(&mut self, request: &Request, body: &[u8]) -> Asked {
+        self.learn(request.headers());
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let form = kind.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
         let body = match (form, std::str::from_utf8(body)) {
             (true, Ok(text)) => Content::Text(self.form(text)),
             _ => self.content(Content::of(body)),
         };
-        Asked { method: method.to_owned(), target: self.target(url), body }
+        Asked { method: request.method().as_str().to_owned(), target: self.target(request.url()), body }
     }
 
-    fn target(&self, url: &Url) -> String {
+    /// The same once more: what was only known to be secret after it was scrubbed goes too.
+    pub(super) fn again(&mut self, mut exchange: Exchange) -> Exchange {
+        exchange.request.target = self.text(&exchange.request.target);
+        exchange.request.body = self.content(exchange.request.body);
+        if let Outcome::Answer { body, .. } = &mut exchange.outcome {
+            *body = self.content(std::mem::take(body));
+        }
+        exchange
+    }
+
+    fn target(&mut self, url: &Url) -> String {
         if url.host_str() == Some(LINK_HOST) {
             return format!("link:{}", url.path().trim_start_matches('/'));
         }
@@ -107,10 +121,13 @@ impl Scrubber {
         }
     }
 
-    fn form(&self, text: &str) -> String {
+    fn form(&mut self, text: &str) -> String {
         let pairs = form_urlencoded::parse(text.as_bytes()).map(|(name, value)| {
-            let value = if is_one_of(SECRET_FIELDS, &name) { HIDDEN.to_owned() } else { self.text(&value) };
-            (name, value)
+            if is_one_of(SECRET_FIELDS, &name) || is_one_of(SIGNATURES, &name) {
+                self.hide(&value);
+                return (name, HIDDEN.to_owned());
+            }
+            (name, self.text(&value))
         });
         form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
     }
@@ -130,6 +147,7 @@ impl Scrubber {
     fn json(&mut self, value: &mut Value, is_link: bool) {
         match value {
             Value::Object(fields) => {
+                let has_link = is_link || fields.keys().any(|name| is_one_of(LINK_FIELDS, name));
                 for (name, value) in fields {
                     match value {
                         Value::String(text) if is_one_of(SECRET_FIELDS, name) => {
@@ -140,8 +158,9 @@ impl Scrubber {
                         Value::Object(headers) if name == "http_headers" => {
                             headers.values_mut().for_each(|value| *value = HIDDEN.into());
                         }
-                        Value::Array(headers) if is_link && name == "headers" => {
-                            headers.iter_mut().for_each(|header| header["value"] = HIDDEN.into());
+                        Value::Array(headers) if has_link && name == "headers" => {
+                            let values = headers.iter_mut().filter_map(|header| header.get_mut("value"));
+                            values.for_each(|value| *value = HIDDEN.into());
                         }
                         value => self.json(value, is_link || is_one_of(LINK_FIELDS, name)),
                     }
@@ -172,6 +191,10 @@ impl Scrubber {
     }
 }
 
+/// Some services write `accessToken` and others `access_token`.
 fn is_one_of(names: &[&str], name: &str) -> bool {
-    names.iter().any(|known| known.eq_ignore_ascii_case(name))
+    fn letters(name: &str) -> impl Iterator<Item = u8> {
+        name.bytes().filter(|b| !matches!(b, b'_' | b'-')).map(|b| b.to_ascii_lowercase())
+    }
+    names.iter().any(|known| letters(known).eq(letters(name)))
 }

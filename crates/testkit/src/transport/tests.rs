@@ -5,7 +5,7 @@ use futures::StreamExt as _;
 use serde_json::{Value, json};
 use twinhouse_core::{
     Effect, ErrorKind, Result,
-    http::{Body, Http, Link, Request, Transport, Url},
+    http::{Body, Http, Link, Method, Request, Transport, Url},
 };
 
 use super::{Cassette, Recorder, Replayer, ScriptedTransport};
@@ -200,4 +200,117 @@ async fn a_body_in_pieces_passes_a_recorder_as_it_is() {
     let pieces = || futures::stream::iter([Ok(Bytes::from("ab")), Ok(Bytes::from("cd"))]).boxed();
     let answer = http.send(Request::put(url("/f")).with_body(Body::stream(4, pieces))).await.unwrap();
     assert_eq!(answer.into_bytes(10).await.unwrap().as_ref(), b"abcd");
+}
+
+/// What the answers of several services give away, and under which names.
+#[tokio::test]
+async fn secrets_are_found_whatever_they_are_called_and_whenever_they_are_known() {
+    let server = ScriptedTransport::new();
+    // Only the next request shows that this is a token, and which.
+    server.once("GET", "/token-of-the-runner", Answer::json(json!({ "value": "canary-of-the-runner" })));
+    server.once(
+        "POST",
+        "/exchange",
+        Answer::json(json!({ "accessToken": "canary-camel", "clientSecret": "canary-too" })),
+    );
+    server.once(
+        "POST",
+        "/link",
+        Answer::json(json!({
+            "url": "https://storage.example/f?sig=canary-link",
+            "headers": [{ "name": "x-key", "value": "canary-header" }, "odd", { "name": "x-none" }],
+        })),
+    );
+    server.once(
+        "POST",
+        "/links",
+        Answer::json(
+            json!({ "upload_part_urls": [{ "part_number": 1, "headers": ["odd", 7, null] }], "headers": "odd" }),
+        ),
+    );
+    let recorder = Recorder::new(server);
+    let http = http(recorder.clone());
+    get(&http, "/token-of-the-runner").await.unwrap();
+    post(&http, "/exchange", Body::form([("subject_token", "canary-of-the-runner")])).await.unwrap();
+    post(&http, "/link?X-Amz-Signature=canary-query&sig=canary-query", Body::empty()).await.unwrap();
+    post(&http, "/links", Body::empty()).await.unwrap();
+    let text = recorder.cassette().to_json();
+    assert!(!text.contains("canary"), "{text}");
+    assert!(text.contains("odd") && text.contains("x-key"), "{text}");
+}
+
+#[tokio::test]
+async fn the_length_that_was_announced_is_announced_again() {
+    let server = ScriptedTransport::new();
+    server.once("GET", "/file", Answer::ok("0123456789"));
+    server.once("GET", "/secret", Answer::json(json!({ "token": "a-rather-long-token" })));
+    server.once("HEAD", "/file", Answer::ok("0123456789").cut_after(0));
+    let recorder = Recorder::new(server);
+    let ask = async |http: &Http| {
+        let file = http.send(Request::get(url("/file"))).await.unwrap();
+        let mut lengths = vec![file.content_length()];
+        // As a reader does who counts: the end is not waited for.
+        let mut body = file.into_stream();
+        assert_eq!(body.next().await.unwrap().unwrap().as_ref(), b"0123456789");
+        drop(body);
+        let secret = http.send(Request::get(url("/secret"))).await.unwrap();
+        let announced = secret.content_length();
+        assert_eq!(announced, Some(secret.into_bytes(1 << 20).await.unwrap().len() as u64));
+        lengths.push(http.send(Request::new(Method::HEAD, url("/file"))).await.unwrap().content_length());
+        lengths
+    };
+    assert_eq!(ask(&http(recorder.clone())).await, [Some(10), Some(10)]);
+    let cassette = recorder.cassette();
+    assert_eq!(ask(&http(Replayer::strict(cassette.clone()))).await, [Some(10), Some(10)]);
+    // All of it was seen: whoever reads on finds the end, and no break.
+    let replayed = http(Replayer::loose(cassette));
+    assert_eq!(get(&replayed, "/file").await.unwrap(), "0123456789");
+}
+
+#[tokio::test]
+async fn calls_that_are_made_side_by_side_are_told_apart_by_what_they_ask() {
+    let server = ScriptedTransport::new();
+    server.otherwise(|request| Some(Answer::ok(request.target.clone())));
+    let recorder = Recorder::new(server);
+    let recording = http(recorder.clone());
+    let asked = ["/runs?id=1&expire_time=09:00", "/runs?id=2", "/runs?id=1"];
+    for path in asked {
+        get(&recording, path).await.unwrap();
+    }
+    let again = ["/runs?id=2", "/runs?expire_time=10:00&id=1", "/runs?id=1"];
+    for replayer in [Replayer::strict(recorder.cassette()), Replayer::loose(recorder.cassette())] {
+        let replaying = http(replayer.clone());
+        for (path, answer) in again.into_iter().zip([asked[1], asked[0], asked[2]]) {
+            assert_eq!(get(&replaying, path).await.unwrap(), answer);
+        }
+        replayer.verify();
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_can_be_read_once_passes_a_recorder_and_is_recorded() {
+    let transport = ScriptedTransport::new();
+    transport.otherwise(|request| Some(Answer::ok(request.body.clone())));
+    let recorder = Recorder::new(transport);
+    let once = std::sync::Mutex::new(Some(futures::stream::iter([Ok(Bytes::from("ab")), Ok(Bytes::from("cd"))])));
+    let body = Body::stream(4, move || match once.lock().unwrap().take() {
+        Some(pieces) => pieces.boxed(),
+        None => futures::stream::iter([Err(std::io::Error::other("it was read already"))]).boxed(),
+    });
+    let answer = http(recorder.clone()).send(Request::put(url("/f")).with_body(body)).await.unwrap();
+    assert_eq!(answer.into_bytes(10).await.unwrap().as_ref(), b"abcd");
+    assert!(recorder.cassette().to_json().contains("abcd"));
+}
+
+#[tokio::test]
+async fn a_disturbance_that_nobody_met_is_told() {
+    let transport = ScriptedTransport::new();
+    transport.always("GET", "/a", Answer::ok("a"));
+    transport.turn_away(2, Answer::status(503));
+    get(&http(transport.clone()), "/a").await.unwrap();
+    let complaint = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| transport.verify())).unwrap_err();
+    let complaint = complaint.downcast_ref::<String>().unwrap();
+    assert!(complaint.contains("request 2"), "{complaint}");
+    get(&http(transport.clone()), "/a").await.unwrap();
+    transport.verify();
 }
