@@ -1,8 +1,11 @@
 //! Tables, as Unity Catalog describes them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{collections::BTreeMap, future::ready};
 
-use futures::{StreamExt as _, stream, stream::BoxStream};
+use futures::{
+    StreamExt as _, TryStreamExt as _,
+    stream::{self, BoxStream},
+};
 use twinhouse_core::{Error, ErrorKind, Result};
 use twinhouse_warehouse_api::{ColumnInfo, TableFilter, TableInfo, TableKind, TableRef};
 
@@ -65,16 +68,22 @@ impl Tables {
             None => return stream::iter([Err(no_catalog())]).boxed(),
         };
         let schemas = match &filter.schema {
-            Some(schema) => Schemas::Known(VecDeque::from([schema.to_lowercase()])),
-            None => Schemas::Page { known: VecDeque::new(), token: Some(String::new()) },
+            Some(schema) => stream::iter([Ok(schema.to_lowercase())]).boxed(),
+            None => {
+                let names = self.client.schemas(&catalog).map_ok(|schema| schema.name);
+                names.try_filter(|name| ready(name != SYSTEM_SCHEMA)).boxed()
+            }
         };
-        let listing =
-            Listing { client: self.client.clone(), catalog, filter, schemas, current: None, found: VecDeque::new() };
-        stream::try_unfold(
-            listing,
-            |mut listing| async move { Ok(listing.next().await?.map(|table| (table, listing))) },
-        )
-        .boxed()
+        let client = self.client.clone();
+        let of_schema = move |schema: String| {
+            let (filter, catalog) = (filter.clone(), catalog.clone());
+            client.tables(&catalog, &schema).try_filter_map(move |table| {
+                let is_wanted = filter.matches_name(&table.name);
+                let table = || TableRef::new(table.name).with_schema(&schema).with_catalog(&catalog);
+                ready(Ok(is_wanted.then(table)))
+            })
+        };
+        schemas.map_ok(of_schema).try_flatten().boxed()
     }
 
     /// The catalog and schema that the table is in.
@@ -96,66 +105,6 @@ fn no_catalog() -> Error {
 
 fn nonempty(text: String, otherwise: &str) -> String {
     if text.is_empty() { otherwise.to_owned() } else { text }
-}
-
-/// A listing under way. Pages may be empty; only a missing token ends them.
-struct Listing {
-    client: Client,
-    catalog: String,
-    filter: TableFilter,
-    schemas: Schemas,
-    /// The schema whose tables are being read, and the token of its next page.
-    current: Option<(String, String)>,
-    found: VecDeque<TableRef>,
-}
-
-enum Schemas {
-    Known(VecDeque<String>),
-    Page { known: VecDeque<String>, token: Option<String> },
-}
-
-impl Listing {
-    async fn next(&mut self) -> Result<Option<TableRef>> {
-        loop {
-            if let Some(table) = self.found.pop_front() {
-                return Ok(Some(table));
-            }
-            match self.current.take() {
-                Some((schema, token)) => self.read_page(schema, &token).await?,
-                None => match self.next_schema().await? {
-                    Some(schema) => self.current = Some((schema, String::new())),
-                    None => return Ok(None),
-                },
-            }
-        }
-    }
-
-    async fn read_page(&mut self, schema: String, token: &str) -> Result<()> {
-        let page = self.client.tables(&self.catalog, &schema, token).await?;
-        let wanted = page.tables.into_iter().filter(|table| self.filter.matches_name(&table.name));
-        self.found =
-            wanted.map(|table| TableRef::new(table.name).with_schema(&schema).with_catalog(&self.catalog)).collect();
-        if !page.next_page_token.is_empty() {
-            self.current = Some((schema, page.next_page_token));
-        }
-        Ok(())
-    }
-
-    async fn next_schema(&mut self) -> Result<Option<String>> {
-        let (known, token) = match &mut self.schemas {
-            Schemas::Known(known) => return Ok(known.pop_front()),
-            Schemas::Page { known, token } => (known, token),
-        };
-        loop {
-            if let Some(schema) = known.pop_front() {
-                return Ok(Some(schema));
-            }
-            let Some(at) = token.take() else { return Ok(None) };
-            let page = self.client.schemas(&self.catalog, &at).await?;
-            known.extend(page.schemas.into_iter().map(|schema| schema.name).filter(|name| name != SYSTEM_SCHEMA));
-            *token = Some(page.next_page_token).filter(|token| !token.is_empty());
-        }
-    }
 }
 
 fn info(name: TableRef, table: wire::Table) -> TableInfo {

@@ -1,7 +1,7 @@
 //! `/api/2.0/fs`: files in volumes.
 
 use bytes::Bytes;
-use serde::Deserialize;
+use futures::{TryStreamExt as _, stream};
 use twinhouse_core::{
     ErrorKind, Result,
     http::{Body, Method, Request},
@@ -9,7 +9,7 @@ use twinhouse_core::{
 };
 
 use super::client::{Client, FILES, TRANSFER};
-use crate::wire::nullable;
+use crate::wire::DirectoryItem;
 
 /// What this crate reads back from a volume is small.
 const LARGEST_FILE: usize = 16 << 20;
@@ -59,54 +59,38 @@ impl Client {
         found(self.done(Operation::read("directory.delete").with_class(FILES), request).await).map(drop)
     }
 
-    /// Removes the directories right below this one, with the files in them. What goes on appearing stays.
-    pub(crate) async fn clear_directories(&self, path: &str) -> Result<()> {
-        for directory in self.list(path).await?.into_iter().filter(|entry| entry.is_directory) {
-            for file in self.list(&directory.path).await?.into_iter().filter(|entry| !entry.is_directory) {
-                self.delete_file(&file.path).await?;
-            }
-            self.delete_directory(&directory.path).await?;
+    /// Removes the directories right below this one whose names begin so, with the files in them. What goes on appearing
+    /// stays.
+    pub(crate) async fn clear_directories(&self, path: &str, prefix: &str) -> Result<()> {
+        let below = self.list(path).await?.into_iter().filter(|entry| entry.is_directory);
+        for directory in below.filter(|directory| last_of(&directory.path).starts_with(prefix)) {
+            self.clear_directory(&directory.path).await?;
         }
         Ok(())
     }
 
+    /// Removes a directory with the files in it.
+    pub(crate) async fn clear_directory(&self, path: &str) -> Result<()> {
+        self.clear_files(path, None).await?;
+        self.delete_directory(path).await
+    }
+
+    /// Removes the files in a directory, except the one of this name.
+    pub(crate) async fn clear_files(&self, path: &str, except: Option<&str>) -> Result<()> {
+        let files = self.list(path).await?.into_iter();
+        let files = files.filter(|entry| !entry.is_directory && Some(last_of(&entry.path)) != except);
+        let remove = |file: DirectoryItem| async move { self.delete_file(&file.path).await };
+        stream::iter(files.map(Ok)).try_for_each_concurrent(8, remove).await
+    }
+
     /// What is in a directory; nothing if it is not there.
-    async fn list(&self, path: &str) -> Result<Vec<Entry>> {
-        let (mut entries, mut token) = (Vec::new(), String::new());
-        loop {
-            let mut request = self.fs(Method::GET, "directories", path);
-            if !token.is_empty() {
-                request = request.with_query([("page_token", token.as_str())]);
-            }
-            let page = self.json::<Page>(Operation::read("directory.list").with_class(FILES), request).await;
-            let Some(page) = found(page)? else { return Ok(entries) };
-            entries.extend(page.contents);
-            if page.next_page_token.is_empty() {
-                return Ok(entries);
-            }
-            token = page.next_page_token;
-        }
+    async fn list(&self, path: &str) -> Result<Vec<DirectoryItem>> {
+        Ok(found(self.directory(Ok(path), None).try_collect().await)?.unwrap_or_default())
     }
 
     pub(super) fn fs(&self, method: Method, what: &str, path: &str) -> Request {
         self.request(method, ["api", "2.0", "fs", what].into_iter().chain(path.trim_matches('/').split('/')))
     }
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Page {
-    #[serde(deserialize_with = "nullable")]
-    contents: Vec<Entry>,
-    #[serde(deserialize_with = "nullable")]
-    next_page_token: String,
-}
-
-#[derive(Deserialize)]
-struct Entry {
-    path: String,
-    #[serde(default)]
-    is_directory: bool,
 }
 
 fn found<T>(answer: Result<T>) -> Result<Option<T>> {
@@ -115,4 +99,9 @@ fn found<T>(answer: Result<T>) -> Result<Option<T>> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// The last part of a path.
+fn last_of(path: &str) -> &str {
+    path.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
 }

@@ -6,6 +6,7 @@ pub(crate) mod copy;
 mod credentials;
 mod dbfs;
 mod files;
+pub(crate) mod pages;
 mod statements;
 pub(crate) mod storage;
 pub(crate) mod transfers;

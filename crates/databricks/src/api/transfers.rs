@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{SecondsFormat, TimeDelta, Utc};
+use futures::stream::BoxStream;
 use serde_json::json;
 use twinhouse_core::{
     Result, Secret,
@@ -10,8 +11,13 @@ use twinhouse_core::{
     resilience::Operation,
 };
 
-use super::client::{Client, FILES, TRANSFER};
-use crate::wire::{AbortLink, DirectoryPage, PartLinks, PresignedUrl, ResumableLink, UploadBegun, UploadedPart};
+use super::{
+    client::{Client, FILES, TRANSFER},
+    pages::{list, page},
+};
+use crate::wire::{AbortLink, DirectoryItem, PartLinks, PresignedUrl, ResumableLink, UploadBegun, UploadedPart};
+
+page!(DirectoryPage, contents: DirectoryItem);
 
 /// No answer about links comes near this many bytes.
 const LARGEST_ANSWER: usize = 16 << 20;
@@ -109,14 +115,12 @@ impl Client {
         self.open(Operation::read("file.metadata").with_class(FILES), self.fs(Method::HEAD, what, path)).await
     }
 
-    /// One page of a directory; the first has no token.
-    pub(crate) async fn directory_page(&self, path: &str, size: Option<u16>, token: &str) -> Result<DirectoryPage> {
+    /// What is in a directory, in pages of this size.
+    pub(crate) fn directory(&self, path: Result<&str>, size: Option<u16>) -> BoxStream<'static, Result<DirectoryItem>> {
         let size = size.map(|size| size.to_string());
-        let mut query = Vec::new();
-        query.extend(size.as_deref().map(|size| ("page_size", size)));
-        query.extend((!token.is_empty()).then_some(("page_token", token)));
-        let request = self.fs(Method::GET, "directories", path).with_query(query);
-        self.json(Operation::read("directory.list").with_class(FILES), request).await
+        let size = size.as_deref().map(|size| ("page_size", size));
+        let request = path.map(|path| self.fs(Method::GET, "directories", path).with_query(size));
+        list::<DirectoryPage>(self, Operation::read("directory.list").with_class(FILES), request)
     }
 
     /// Removes a file.

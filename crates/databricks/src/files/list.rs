@@ -1,9 +1,6 @@
 //! What is in a directory, page by page.
 
-use futures::{
-    StreamExt as _, TryStreamExt as _,
-    stream::{self, BoxStream},
-};
+use futures::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
 use twinhouse_core::{Error, ErrorKind, Result};
 
 use super::{entry::DirectoryEntry, path::VolumePath};
@@ -51,27 +48,10 @@ impl From<&str> for ListRequest {
 }
 
 /// One page at a time; empty ones are passed over.
-pub(super) fn list(client: Client, request: &ListRequest) -> BoxStream<'static, Result<DirectoryEntry>> {
-    let path = match request.check() {
-        Ok(path) => path,
-        Err(error) => return stream::iter([Err(error)]).boxed(),
-    };
-    let size = request.page_size;
-    let pages = stream::try_unfold(Some(String::new()), move |token| {
-        let (client, path) = (client.clone(), path.clone());
-        async move {
-            let Some(token) = token else { return Ok(None) };
-            let page = client.directory_page(path.as_str(), size, &token).await?;
-            if !token.is_empty() && page.next_page_token == token {
-                return Err(Error::new(
-                    ErrorKind::Protocol,
-                    "the listing goes in circles: a page names itself as the next",
-                )
-                .with_context("path", path.as_str().to_owned()));
-            }
-            let next = (!page.next_page_token.is_empty()).then_some(page.next_page_token);
-            Ok(Some((stream::iter(page.contents.into_iter().map(|item| Ok(item.into()))), next)))
-        }
-    });
-    pages.try_flatten().boxed()
+pub(super) fn list(client: &Client, request: &ListRequest) -> BoxStream<'static, Result<DirectoryEntry>> {
+    let path = request.check();
+    client
+        .directory(path.as_ref().map(VolumePath::as_str).map_err(Error::clone), request.page_size)
+        .map_ok(Into::into)
+        .boxed()
 }

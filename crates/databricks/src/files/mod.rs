@@ -192,7 +192,7 @@ impl Files {
         &self,
         request: impl Into<ListRequest>,
     ) -> BoxStream<'static, Result<DirectoryEntry>> {
-        list::list(self.client.clone(), &request.into())
+        list::list(&self.client, &request.into())
     }
 }
 

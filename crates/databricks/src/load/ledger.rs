@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{Staged, replacement::Replacement};
 use crate::api::Client;
 
-const FILE: &str = "load.json";
+pub(super) const FILE: &str = "load.json";
 const FORMAT: u32 = 1;
 /// So much of a table's name is readable in its directory; the rest is in the hash.
 const READABLE: usize = 40;

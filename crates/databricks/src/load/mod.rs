@@ -11,7 +11,8 @@
 //! 4. The ledger is created, never over another one. From here on the parts do not change.
 //! 5. `COPY INTO … FILES = (…)` with exactly the parts of the ledger. It is one Delta commit, and the table remembers
 //!    the files by their paths: to run it again is harmless, so a lost answer is answered by running it again.
-//! 6. The ledger is marked as loaded, then the parts are deleted. The ledger stays, a few hundred bytes.
+//! 6. The ledger is marked as loaded, then whatever else is in the directory is deleted. The ledger stays, a few hundred
+//!    bytes.
 //!
 //! # How rows are replaced, and tables made
 //!
@@ -32,7 +33,7 @@
 //!
 //! | after | the next load with the token adds | or replaces |
 //! |---|---|---|
-//! | some parts, no ledger | writes them anew under the same names; `FILES` leaves out any that are one too many | writes them anew in a directory of its own |
+//! | some parts, no ledger | writes them anew under the same names; `FILES` leaves out any that are one too many, and in the end they go too | writes them anew in a directory of its own; the old one is deleted by whoever made it, or in the end |
 //! | the ledger | runs COPY INTO with its parts | looks, finds nothing, runs the statement |
 //! | the statement, its answer lost | runs it again; the table skips the files, and the report says `replayed` | looks, finds it, and the report says `replayed` |
 //! | the statement, not marked | the same | the same |
@@ -40,7 +41,7 @@
 //!
 //! Two memories guard an append: should somebody clear the staging directory, the table still knows the paths, and the
 //! same rows are split into the same files wherever the batches between them begin and end. A load that the table
-//! refuses for what the rows are (a constraint, a value) gives its token back.
+//! refuses for what the rows are (a constraint, a value) gives its token back, and its files go.
 
 mod landed;
 mod ledger;
@@ -48,8 +49,10 @@ mod parquet;
 mod replace;
 mod replacement;
 mod run;
+mod scratch;
 mod upload;
 
 pub(crate) use replace::widened;
-pub(crate) use run::{Loader, counts, remove};
+pub(crate) use run::{Loader, counts};
+pub(crate) use scratch::Scratch;
 pub(crate) use upload::{Staged, stage};

@@ -17,7 +17,8 @@ use uuid::Uuid;
 use super::{
     ledger::{self, Ledger},
     replacement::{Column, Replacement, What, begun_otherwise},
-    run::{CLASS, Course, Loader, UNBOUNDED, counts, done_wrong, refuse_unloadable, remove},
+    run::{CLASS, Course, Loader, UNBOUNDED, counts, done_wrong, refuse_unloadable},
+    scratch::Scratch,
     upload::stage,
 };
 use crate::{tables::Described, types};
@@ -100,12 +101,12 @@ impl Course<'_> {
                 .with_context("table", self.table.to_string()));
         }
         let attempt = format!("attempt-{}", Uuid::new_v4().simple());
-        let files = format!("{}/{attempt}", self.directory);
-        client.create_directory(&files).await?;
+        let files = Scratch::create(client, format!("{}/{attempt}", self.directory)).await?;
         let columns = self.columns(&ground);
         let (token, bytes, progress) =
             (request.token().clone(), request.target_file_bytes(), request.progress().cloned());
-        let staged = stage(client, &files, request.into_batches(), ground.fit, bytes, progress.as_ref()).await?;
+        let staged =
+            stage(client, files.directory(), request.into_batches(), ground.fit, bytes, progress.as_ref()).await?;
         if staged.parts.is_empty() && matches!(ground.what, What::Partitions(_)) {
             return Ok(self.report(&staged, 0, false));
         }
@@ -115,6 +116,8 @@ impl Course<'_> {
         };
         let replacement = Replacement { what: ground.what, attempt, columns, before };
         let ours = Ledger::new(&token, self.table.to_string(), staged).with_replacement(replacement);
+        // From here on the ledger may name them.
+        files.keep();
         let ledger = ours.clone().create(client, self.directory).await?;
         let is_ours = ledger == ours;
         self.carry_out(ledger, is_ours).await
@@ -163,8 +166,8 @@ impl Course<'_> {
                 {
                     return Ok(self.over(&now, 0, true).await);
                 }
-                if !in_doubt {
-                    self.give_back(&error).await;
+                if !in_doubt && self.give_back(&error).await {
+                    self.sweep(&self.replacement(&ledger)?.attempt).await;
                 }
                 return Err(error);
             }
@@ -212,17 +215,16 @@ impl Course<'_> {
 
     /// Done, now or earlier: whatever this token has staged is of no more use.
     async fn over(&self, ledger: &Ledger, rows: u64, replayed: bool) -> BulkReport {
-        let (client, directory) = (&self.loader.client, self.directory);
-        let swept = async {
-            if let Some(files) = ledger.replacement.as_ref().map(|one| format!("{directory}/{}", one.attempt)) {
-                remove(client, &files, &ledger.staged).await?;
-            }
-            client.clear_directories(directory).await
-        };
-        if let Err(error) = swept.await {
+        self.sweep("").await;
+        self.report(&ledger.staged, rows, replayed)
+    }
+
+    /// Deletes the directories of attempts, of all whose name begins so.
+    async fn sweep(&self, attempt: &str) {
+        let directory = self.directory;
+        if let Err(error) = self.loader.client.clear_directories(directory, attempt).await {
             tracing::warn!(directory, error = %Report(&error), "staged files could not be deleted");
         }
-        self.report(&ledger.staged, rows, replayed)
     }
 
     pub(super) fn replacement<'l>(&self, ledger: &'l Ledger) -> Result<&'l Replacement> {

@@ -10,7 +10,7 @@ use arrow::{
     array::AsArray as _,
     datatypes::{DataType, Int64Type},
 };
-use futures::{TryStreamExt as _, stream};
+use futures::TryStreamExt as _;
 use tokio::time::Instant;
 use twinhouse_core::{Effect, Error, ErrorKind, Fault, FaultClass, Report, Result, resilience::Operation};
 use twinhouse_warehouse_api::{
@@ -118,7 +118,9 @@ impl Course<'_> {
                 {
                     return Ok(self.replayed(&ledger).await);
                 }
-                self.give_back(&error).await;
+                if self.give_back(&error).await {
+                    self.clean_up().await;
+                }
                 return Err(error);
             }
         };
@@ -135,7 +137,7 @@ impl Course<'_> {
             }
         };
         match ledger.mark_loaded(client, self.directory).await {
-            Ok(()) => self.clean_up(&staged).await,
+            Ok(()) => self.clean_up().await,
             // The parts must stay with a ledger that does not know: the next load would ask for them.
             Err(error) => {
                 tracing::warn!(directory = self.directory, error = %Report(&error), "a finished load could not be marked");
@@ -162,8 +164,9 @@ impl Course<'_> {
         }
     }
 
-    /// A load that was refused for what the rows are was certainly not done; other rows may come under its token.
-    pub(super) async fn give_back(&self, error: &Error) {
+    /// A load that was refused for what the rows are was certainly not done; other rows may come under its token. True if
+    /// nobody will ask for its files.
+    pub(super) async fn give_back(&self, error: &Error) -> bool {
         let of_the_rows = matches!(
             error.kind(),
             ErrorKind::Constraint
@@ -174,22 +177,25 @@ impl Course<'_> {
                 | ErrorKind::AlreadyExists
         );
         let certain = error.fault().class == FaultClass::Permanent && error.fault().effect == Effect::None;
-        if of_the_rows
-            && certain
-            && let Err(error) = Ledger::delete(&self.loader.client, self.directory).await
-        {
-            let directory = self.directory;
-            tracing::warn!(directory, error = %Report(&error), "the token of a refused load could not be given back");
+        if !of_the_rows || !certain {
+            return false;
         }
+        let given = Ledger::delete(&self.loader.client, self.directory).await;
+        if let Err(error) = &given {
+            let directory = self.directory;
+            tracing::warn!(directory, error = %Report(error), "the token of a refused load could not be given back");
+        }
+        given.is_ok()
     }
 
-    pub(super) async fn replayed(&self, ledger: &Ledger) -> BulkReport {
-        self.clean_up(&ledger.staged).await;
+    async fn replayed(&self, ledger: &Ledger) -> BulkReport {
+        self.clean_up().await;
         self.report(&ledger.staged, 0, true)
     }
 
-    pub(super) async fn clean_up(&self, staged: &Staged) {
-        if let Err(error) = remove(&self.loader.client, self.directory, staged).await {
+    /// Deletes the files of this attempt, and those of any before it.
+    async fn clean_up(&self) {
+        if let Err(error) = self.loader.client.clear_files(self.directory, Some(ledger::FILE)).await {
             tracing::warn!(directory = self.directory, error = %Report(&error), "staged files could not be deleted");
         }
     }
@@ -204,16 +210,6 @@ impl Course<'_> {
 /// It was done, and not as it should have been: nobody may take it for undone.
 pub(super) fn done_wrong(message: &'static str) -> Error {
     Error::new(ErrorKind::Data, message).with_fault(Fault { effect: Effect::Unknown, ..Fault::PERMANENT })
-}
-
-/// Deletes the files, several at once.
-pub(crate) async fn remove(client: &Client, directory: &str, staged: &Staged) -> Result<()> {
-    stream::iter(staged.parts.iter().map(Ok))
-        .try_for_each_concurrent(
-            8,
-            |part| async move { client.delete_file(&format!("{directory}/{}", part.name)).await },
-        )
-        .await
 }
 
 /// The counts that a statement that changes rows answers with.

@@ -6,7 +6,6 @@
 
 mod columns;
 mod plan;
-mod scratch;
 
 use twinhouse_core::{Effect, Error, ErrorKind, Result};
 use twinhouse_warehouse_api::{
@@ -14,13 +13,13 @@ use twinhouse_warehouse_api::{
     MergeSource, Params, StatementRequest, TableInfo,
     arrow::{array::AsArray as _, datatypes::Int64Type},
 };
+use uuid::Uuid;
 
 use self::{
     columns::{Column, columns},
     plan::{Plan, Wishes},
-    scratch::Scratch,
 };
-use crate::load::{self, Loader};
+use crate::load::{self, Loader, Scratch};
 
 const SQL: DatabricksDialect = DatabricksDialect;
 
@@ -49,7 +48,7 @@ impl Loader {
         let (relation, scratch) = match rows {
             Rows::Relation(relation) => (relation, None),
             Rows::Memory(batches, fit) => match self.scratch(batches, fit).await? {
-                Some(scratch) => (format!("parquet.{}", SQL.quote(&scratch.directory)?), Some(scratch)),
+                Some(scratch) => (format!("parquet.{}", SQL.quote(scratch.directory())?), Some(scratch)),
                 None if !wishes.looks_at_all() => return Ok(MergeReport::new(Some(0), Some(0), Some(0))),
                 // No rows, but of the right types.
                 None => {
@@ -113,18 +112,16 @@ impl Loader {
 
     /// Stages the rows; `None` if there are none.
     async fn scratch(&self, batches: BatchStream, fit: Fit) -> Result<Option<Scratch>> {
-        let mut scratch = Scratch::new(self);
-        let directory = scratch.directory.clone();
-        self.client.create_directory(&directory).await?;
-        let bytes = LoadRequest::DEFAULT_FILE_BYTES;
-        scratch.staged = load::stage(&self.client, &directory, batches, fit, bytes, None)
-            .await
-            .map_err(|error| error.with_context("staging", &directory))?;
-        if scratch.staged.parts.is_empty() {
-            scratch.remove().await;
-            return Ok(None);
+        let scratch = Scratch::create(&self.client, format!("{}/merge-{}", self.staging, Uuid::new_v4())).await?;
+        let (directory, bytes) = (scratch.directory(), LoadRequest::DEFAULT_FILE_BYTES);
+        let staged = load::stage(&self.client, directory, batches, fit, bytes, None).await;
+        match staged.map_err(|error| error.with_context("staging", directory)) {
+            Ok(staged) if !staged.parts.is_empty() => Ok(Some(scratch)),
+            staged => {
+                scratch.remove().await;
+                staged.map(|_| None)
+            }
         }
-        Ok(Some(scratch))
     }
 
     async fn refuse_duplicates(&self, plan: &Plan, source: &str, params: &Params, options: &CallOptions) -> Result<()> {

@@ -298,7 +298,7 @@ impl TemporaryCredentialsClient {
         let request = request.with_body(Body::json(&body)?);
         // Two keys do no harm: both end by themselves.
         let operation = Repeat::Harmless.operation("credentials.generate");
-        self.calls.read::<Answer>(operation, request).await?.credentials()
+        self.calls.client.json::<Answer>(operation, request).await?.credentials()
     }
 
     /// A key to what the scope says that is fetched when it is first needed, and anew before it ends.

@@ -46,12 +46,7 @@ mod schemas;
 mod tables;
 mod volumes;
 
-use std::{fmt, marker::PhantomData};
-
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
-};
+use serde::{Serialize, de::DeserializeOwned};
 use twinhouse_core::{
     ErrorKind, Result,
     http::{Body, Method, Request},
@@ -81,7 +76,11 @@ pub use self::{
     volumes::{CreateVolume, ListVolumes, UpdateVolume, VolumeInfo, VolumeType, Volumes},
 };
 use crate::{
-    api::{Client, client::CATALOG},
+    api::{
+        Client,
+        client::CATALOG,
+        pages::{Page, list},
+    },
     client::DatabricksClient,
 };
 
@@ -185,12 +184,7 @@ impl Calls {
 
     async fn get<T: DeserializeOwned>(&self, name: &'static str, path: &[&str], query: pages::Query) -> Result<T> {
         let request = self.request(Method::GET, path).with_query(query.pairs());
-        self.read(Repeat::Harmless.operation(name), request).await
-    }
-
-    async fn read<T: DeserializeOwned>(&self, operation: Operation, request: Request) -> Result<T> {
-        let Object(answer) = self.client.json(operation, request).await?;
-        Ok(answer)
+        self.client.json(Repeat::Harmless.operation(name), request).await
     }
 
     /// Sends a body and reads the answer.
@@ -202,7 +196,7 @@ impl Calls {
         body: &impl Serialize,
     ) -> Result<T> {
         let request = self.request(method, path).with_body(Body::json(body)?);
-        self.read(repeat.operation(name), request).await
+        self.client.json(repeat.operation(name), request).await
     }
 
     async fn delete(&self, name: &'static str, path: &[&str], query: pages::Query) -> Result<()> {
@@ -210,18 +204,18 @@ impl Calls {
         self.client.done(Repeat::Never.operation(name), request).await
     }
 
-    fn list<P: pages::Page>(
+    /// `max_results` is always sent: without it the service sends everything at once, in an older way.
+    fn list<P: Page>(
         &self,
         name: &'static str,
         path: &[&str],
         query: pages::Query,
         max_results: u32,
     ) -> Listing<P::Item> {
-        let path: Vec<&str> = BASE.iter().chain(path).copied().collect();
-        match name::check_page(max_results) {
-            Ok(()) => pages::list::<P>(&self.client, name, &path, query, max_results),
-            Err(error) => pages::refused(error),
-        }
+        let query = query.text("max_results", max_results.to_string());
+        let request = self.request(Method::GET, path).with_query(query.pairs());
+        let request = name::check_page(max_results).map(|()| request);
+        list::<P>(&self.client, Repeat::Harmless.operation(name), request)
     }
 }
 
@@ -231,28 +225,5 @@ fn found<T>(answer: Result<T>) -> Result<bool> {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
-    }
-}
-
-/// An answer that must be an object: read as it is written, a list of values would pass for one whose fields they are.
-struct Object<T>(T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
-        from.deserialize_map(Fields(PhantomData))
-    }
-}
-
-struct Fields<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
-    type Value = Object<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> std::result::Result<Object<T>, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(fields)).map(Object)
     }
 }

@@ -1,8 +1,6 @@
 //! One call for each endpoint, and the waiting.
 
-use std::collections::VecDeque;
-
-use futures::{Stream, stream};
+use futures::Stream;
 use serde::Deserialize;
 use twinhouse_core::{
     Error, ErrorKind, Result,
@@ -11,9 +9,10 @@ use twinhouse_core::{
 };
 
 use super::{Warehouse, WarehouseRequest};
-use crate::{
-    api::{Client, client::WAREHOUSES},
-    wire::nullable,
+use crate::api::{
+    Client,
+    client::WAREHOUSES,
+    pages::{list, page},
 };
 
 /// Warehouses of one page.
@@ -36,10 +35,8 @@ impl Warehouses {
     ///
     /// Through the stream: those of the service.
     pub fn list(&self) -> impl Stream<Item = Result<Warehouse>> + Send + Unpin + 'static {
-        let listing = Listing { client: self.client.clone(), token: Some(String::new()), found: VecDeque::new() };
-        Box::pin(stream::try_unfold(listing, |mut listing| async move {
-            Ok(listing.next().await?.map(|warehouse| (warehouse, listing)))
-        }))
+        let request = self.client.request(Method::GET, ["api", "2.0", "sql", "warehouses"]);
+        list::<WarehousePage>(&self.client, read("warehouse.list"), Ok(request.with_query([("page_size", PAGE)])))
     }
 
     /// One warehouse.
@@ -147,40 +144,4 @@ struct Created {
     id: Option<String>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Page {
-    #[serde(deserialize_with = "nullable")]
-    warehouses: Vec<Warehouse>,
-    #[serde(deserialize_with = "nullable")]
-    next_page_token: String,
-}
-
-struct Listing {
-    client: Client,
-    /// Of the next page.
-    token: Option<String>,
-    found: VecDeque<Warehouse>,
-}
-
-impl Listing {
-    async fn next(&mut self) -> Result<Option<Warehouse>> {
-        loop {
-            if let Some(warehouse) = self.found.pop_front() {
-                return Ok(Some(warehouse));
-            }
-            let Some(token) = self.token.take() else { return Ok(None) };
-            let mut query = vec![("page_size", PAGE)];
-            query.extend((!token.is_empty()).then_some(("page_token", token.as_str())));
-            let request = self.client.request(Method::GET, ["api", "2.0", "sql", "warehouses"]).with_query(query);
-            let page: Page = self.client.json(read("warehouse.list"), request).await?;
-            if !page.next_page_token.is_empty() {
-                if page.next_page_token == token {
-                    return Err(Error::new(ErrorKind::Protocol, "the list of warehouses leads back to the same page"));
-                }
-                self.token = Some(page.next_page_token);
-            }
-            self.found = page.warehouses.into();
-        }
-    }
-}
+page!(WarehousePage, warehouses: Warehouse);

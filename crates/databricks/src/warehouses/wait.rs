@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{sleep, timeout};
 use twinhouse_core::{Effect, Error, ErrorKind, Fault, Result};
 
 use super::{Warehouse, WarehouseState, Warehouses};
@@ -89,7 +89,6 @@ impl Warehouses {
         wanted: WarehouseState,
         failed: impl Fn(&WarehouseState) -> bool,
     ) -> Result<Warehouse> {
-        let deadline = Instant::now() + options.timeout;
         let mut last = WarehouseState::default();
         let looking = async {
             let mut pause = FIRST_PAUSE;
@@ -109,7 +108,7 @@ impl Warehouses {
                 pause = (pause * 3 / 2).min(LONGEST_PAUSE);
             }
         };
-        let waited = timeout_at(deadline, looking).await;
+        let waited = timeout(options.timeout, looking).await;
         waited.unwrap_or_else(|_| {
             Err(Error::new(ErrorKind::Timeout, format!("the warehouse was not {wanted} in time"))
                 .with_fault(Fault::transient(Effect::None))

@@ -8,26 +8,8 @@ use super::number::nullable;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct SchemaPage {
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) schemas: Vec<Schema>,
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) next_page_token: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
 pub(crate) struct Schema {
     pub(crate) name: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct TablePage {
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) tables: Vec<Table>,
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) next_page_token: String,
 }
 
 #[derive(Clone, Default, Deserialize)]

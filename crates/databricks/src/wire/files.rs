@@ -64,15 +64,6 @@ pub(crate) struct UploadedPart {
     pub(crate) etag: String,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct DirectoryPage {
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) contents: Vec<DirectoryItem>,
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) next_page_token: String,
-}
-
 #[derive(Deserialize)]
 pub(crate) struct DirectoryItem {
     pub(crate) path: String,

@@ -10,11 +10,9 @@ mod number;
 mod statement;
 mod workspace;
 
-pub(crate) use catalog::{Column, SchemaPage, Table, TablePage};
+pub(crate) use catalog::{Column, Schema, Table};
 pub(crate) use dbfs::{DbfsCreated, DbfsEntry, DbfsListing, DbfsRead};
-pub(crate) use files::{
-    AbortLink, DirectoryItem, DirectoryPage, PartLinks, PresignedUrl, ResumableLink, UploadBegun, UploadedPart,
-};
+pub(crate) use files::{AbortLink, DirectoryItem, PartLinks, PresignedUrl, ResumableLink, UploadBegun, UploadedPart};
 pub(crate) use number::{count, nullable};
 pub(crate) use statement::{
     ExecuteStatement, ExternalLink, Manifest, OpenSession, OpenedSession, Parameter, ResultColumn, ResultData,

@@ -116,12 +116,22 @@ impl Volume {
     }
 
     fn answer(&self, request: &Received) -> Option<Answer> {
-        if request.path().starts_with("/api/2.0/fs/directories/") {
-            return Some(Answer::status(204));
-        }
-        let path = request.path().strip_prefix("/api/2.0/fs/files")?;
         let mut files = self.0.lock().unwrap();
         let missing = || Answer::json(json!({ "error_code": "NOT_FOUND", "message": "no such file" })).with_status(404);
+        if let Some(directory) = request.path().strip_prefix("/api/2.0/fs/directories") {
+            let below = files.keys().filter_map(|path| path.strip_prefix(directory)?.strip_prefix('/'));
+            let entries: BTreeMap<_, _> =
+                below.map(|rest| rest.split_once('/').map_or((rest, false), |(name, _)| (name, true))).collect();
+            return Some(match request.method.as_str() {
+                "GET" => {
+                    let entry = |(name, is_directory): (&str, bool)| json!({ "path": format!("{directory}/{name}"), "is_directory": is_directory });
+                    Answer::json(json!({ "contents": entries.into_iter().map(entry).collect::<Vec<_>>() }))
+                }
+                "DELETE" if !entries.is_empty() => Answer::status(400),
+                _ => Answer::status(204),
+            });
+        }
+        let path = request.path().strip_prefix("/api/2.0/fs/files")?;
         Some(match request.method.as_str() {
             "PUT" if request.target.ends_with("overwrite=false") && files.contains_key(path) => {
                 Answer::json(json!({ "error_code": "ALREADY_EXISTS", "message": "it is there" })).with_status(409)

@@ -3,14 +3,19 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use futures::{StreamExt as _, stream};
 use serde_json::json;
-use twinhouse_core::{ErrorKind, Result};
+use twinhouse_core::{Error, ErrorKind, Result};
 use twinhouse_testkit::Answer;
 use twinhouse_warehouse_api::{
     BatchStream, MergeReport, MergeRequest, MergeSource, StatementRequest, TableRef, Warehouse as _, WhenMatched,
 };
 
-use crate::bench::{Bench, STAGING, STATEMENTS, Volume, counted, failed, in_line};
+use crate::{
+    bench::{Bench, STAGING, STATEMENTS, Volume, counted, failed, in_line, until},
+    files_store::noise,
+};
 
 const TABLES: &str = "/api/2.1/unity-catalog/tables/main.default.";
 
@@ -144,6 +149,40 @@ async fn a_merge_whose_answer_is_lost_is_not_repeated_and_keeps_its_files() {
     assert_eq!(sent(&bench).len(), 2);
     let directory = error.context("staging").unwrap();
     assert!(volume.names().iter().all(|name| name.starts_with(directory)) && volume.names().len() == 1);
+}
+
+#[tokio::test]
+async fn a_merge_that_breaks_off_while_it_is_staged_leaves_nothing() {
+    // As many rows as are written at a time, and more than one file takes.
+    let text = STANDARD.encode(noise(27 << 20));
+    let names = StringArray::from_iter_values((0..1024).map(|row| &text[row * 36_000..(row + 1) * 36_000]));
+    let columns: Vec<(&str, ArrayRef)> =
+        vec![("id", Arc::new(Int64Array::from_iter_values(0..1024))), ("na`me", Arc::new(names))];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    // Then the source breaks, or whoever waits goes away.
+    for breaks in [true, false] {
+        let (bench, volume) = bench().await;
+        let end = match breaks {
+            true => stream::iter([Err(Error::new(ErrorKind::Data, "the source broke"))]).boxed(),
+            false => stream::pending().boxed(),
+        };
+        let rows = BatchStream::new(batch.schema(), stream::iter([Ok(batch.clone())]).chain(end));
+        let request = upsert(MergeSource::Batches(rows));
+        let is_staged = || bench.server.requests().iter().any(|request| request.path().ends_with(".parquet"));
+        if breaks {
+            let error = merge(&bench, request).await.unwrap_err();
+            assert!(error.message() == "the source broke" && error.context("staging").is_some());
+        } else {
+            let warehouse = bench.warehouse.clone();
+            let merging = tokio::spawn(async move { warehouse.merge(request).await.map(drop) });
+            until("a file", || !volume.names().is_empty()).await;
+            merging.abort();
+            merging.await.unwrap_err();
+            assert!(is_staged());
+        }
+        until("nothing left", || volume.names().is_empty()).await;
+        assert!(sent(&bench).is_empty());
+    }
 }
 
 #[tokio::test]

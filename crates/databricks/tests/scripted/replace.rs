@@ -6,14 +6,15 @@ use arrow::{
     array::{ArrayRef, Int64Array, RecordBatch, StringArray},
     datatypes::{DataType, Field, Schema},
 };
+use futures::stream;
 use serde_json::{Value, json};
-use twinhouse_core::{ErrorKind, Result};
+use twinhouse_core::{Error, ErrorKind, Result};
 use twinhouse_testkit::Answer;
 use twinhouse_warehouse_api::{
     BatchStream, BulkReport, Expression, LoadMode, LoadRequest, LoadToken, TableRef, Warehouse as _,
 };
 
-use crate::bench::{Bench, ID, STAGING, STATEMENTS, Volume, counted, ddl, failed, in_line, state, statement};
+use crate::bench::{Bench, ID, STAGING, STATEMENTS, Volume, counted, ddl, failed, in_line, state, statement, until};
 
 const TABLE: &str = "/api/2.1/unity-catalog/tables/main.default.t";
 
@@ -289,16 +290,30 @@ async fn the_files_of_attempts_that_died_go_with_the_others() {
     let directory = ledger(&volume).0.replace("/load.json", "");
     // An attempt that never came to a ledger.
     volume.put(&format!("{directory}/attempt-dead/part-00000.parquet"), "rows");
-    let entries = |names: &[String]| {
-        let directories: Vec<_> = names.iter().map(|path| json!({ "path": path, "is_directory": true })).collect();
-        Answer::json(json!({ "contents": directories }))
-    };
-    let listed = format!("/api/2.0/fs/directories{directory}");
-    bench.server.once("GET", &listed, entries(&[format!("{directory}/attempt-dead")]));
-    let file = json!({ "path": format!("{directory}/attempt-dead/part-00000.parquet"), "is_directory": false });
-    bench.server.once("GET", &format!("{listed}/attempt-dead"), Answer::json(json!({ "contents": [file] })));
     history(&bench, &[(7, "WRITE", Some(1))]);
     written(&bench, 10);
     load(&bench, LoadMode::Overwrite, 10).await.unwrap();
     assert_eq!(volume.names().len(), 1, "{:?}", volume.names());
+}
+
+#[tokio::test]
+async fn an_attempt_that_fails_leaves_no_files_and_those_of_others_stay() {
+    // The rows are refused.
+    let (bench, volume) = bench().await;
+    history(&bench, &[(7, "WRITE", Some(1))]);
+    bench.answers(failed("[DELTA_NOT_NULL_CONSTRAINT_VIOLATED] a null in column: p. SQLSTATE: 23502"));
+    let error = load(&bench, LoadMode::Overwrite, 10).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Constraint);
+    assert!(volume.names().is_empty(), "{:?}", volume.names());
+
+    // The source breaks. Somebody else is at work with the same token.
+    let others = format!("{}/attempt-others/part-00000.parquet", error.context("staging").unwrap());
+    volume.put(&others, "rows");
+    let rows = vec![Ok(batch(0..5000)), Err(Error::new(ErrorKind::Data, "the source broke"))];
+    let broken = BatchStream::new(batch(0..0).schema(), stream::iter(rows));
+    let request = LoadRequest::append(TableRef::new("t"), broken, LoadToken::new("tok.1").unwrap());
+    let request = request.with_mode(LoadMode::Overwrite).with_target_file_bytes(1);
+    let error = bench.warehouse.load(request).await.unwrap_err();
+    assert_eq!(error.message(), "the source broke");
+    until("nothing of this attempt", || volume.names() == [others.clone()]).await;
 }

@@ -80,6 +80,23 @@ async fn empty_pages_do_not_end_a_list_and_every_schema_is_listed() {
 }
 
 #[tokio::test]
+async fn a_list_that_goes_in_circles_is_an_error() {
+    for circle in ["schemas", "tables"] {
+        let bench = Bench::new().await;
+        let again = json!({ "schemas": [{ "name": "a" }], "tables": [{ "name": "t" }], "next_page_token": "again" });
+        bench.server.always("GET", &format!("{UNITY}/{circle}"), Answer::json(again));
+        bench.server.always("GET", &format!("{UNITY}/tables"), Answer::json(json!({})));
+        let filter = match circle {
+            "schemas" => TableFilter::default(),
+            _ => TableFilter::default().with_schema("a"),
+        };
+        let error = bench.warehouse.tables(filter).try_collect::<Vec<_>>().await.unwrap_err();
+        assert_eq!((error.kind(), bench.server.count("GET", &format!("{UNITY}/{circle}"))), (ErrorKind::Protocol, 2));
+        assert!(error.operation().is_some_and(|name| name.ends_with(".list")));
+    }
+}
+
+#[tokio::test]
 async fn without_a_catalog_the_error_says_where_one_was_looked_for() {
     let bench = Bench::with(|builder| builder.env(twinhouse_core::config::Env::empty())).await;
     drop(bench);

@@ -13,7 +13,10 @@ use twinhouse_databricks::warehouses::{
 };
 use twinhouse_testkit::Answer;
 
-use crate::{bench::Bench, sql::client};
+use crate::{
+    bench::{Bench, offline},
+    sql::client,
+};
 
 const WAREHOUSES: &str = "/api/2.0/sql/warehouses";
 const ONE: &str = "/api/2.0/sql/warehouses/wh1";
@@ -64,17 +67,17 @@ async fn a_warehouse_is_read_tolerantly_and_words_that_are_new_are_kept() {
 
 #[tokio::test(start_paused = true)]
 async fn a_wait_looks_less_and_less_often_and_tells_what_it_sees() {
-    let bench = Bench::new().await;
+    let (server, client) = offline();
     let looks = ["STOPPED_SOON", "STARTING", "STARTING", "STARTING", "STARTING", "RUNNING"];
     for state in looks {
-        bench.server.once("GET", ONE, Answer::json(in_state(state)));
+        server.once("GET", ONE, Answer::json(in_state(state)));
     }
     let seen = Arc::new(Mutex::new(Vec::new()));
     let told = Arc::clone(&seen);
     let options = WaitOptions::new(Duration::from_secs(3600)).with_progress(move |warehouse| {
         told.lock().unwrap().push((tokio::time::Instant::now(), warehouse.state.to_string()))
     });
-    let running = warehouses(&bench).wait_running("wh1", options).await.unwrap();
+    let running = client.warehouses().wait_running("wh1", options).await.unwrap();
     assert_eq!(running.state, WarehouseState::Running);
     let seen = seen.lock().unwrap();
     assert_eq!(seen.iter().map(|(_, state)| state.as_str()).collect::<Vec<_>>(), looks);
@@ -99,12 +102,15 @@ async fn a_warehouse_that_stops_while_it_starts_is_a_failure_with_the_services_s
 
 #[tokio::test(start_paused = true)]
 async fn a_wait_has_an_end() {
-    let bench = Bench::new().await;
-    bench.server.always("GET", ONE, Answer::json(in_state("STARTING")));
+    let (server, client) = offline();
+    server.always("GET", ONE, Answer::json(in_state("STARTING")));
     let wait = WaitOptions::new(Duration::from_secs(30));
-    let error = warehouses(&bench).wait_running("wh1", wait).await.unwrap_err();
+    let error = client.warehouses().wait_running("wh1", wait).await.unwrap_err();
     assert_eq!((error.kind(), error.context("state")), (ErrorKind::Timeout, Some("STARTING")));
-    assert!(bench.server.count("GET", ONE) < 20);
+    assert!(server.count("GET", ONE) < 20);
+    // Or none that anybody will see.
+    server.once("GET", "/api/2.0/sql/warehouses/wh2", Answer::json(in_state("RUNNING")));
+    client.warehouses().wait_running("wh2", WaitOptions::new(Duration::MAX)).await.unwrap();
 }
 
 #[tokio::test]
