@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use twinhouse_auth::{Cached, CredentialProvider as _, sources::azure::AzureWorkspace};
 use twinhouse_core::{
@@ -56,6 +57,21 @@ struct Inner {
     summary: String,
     response_timeout: Duration,
 }
+
+/// What a segment of a path cannot have as it is. Left to the address, tabs and ends of lines would go without a word.
+const SEGMENT: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'/')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'\\')
+    .add(b'`')
+    .add(b'{')
+    .add(b'}');
 
 const WORKSPACE_ID: HeaderName = HeaderName::from_static("x-databricks-workspace-id");
 
@@ -131,9 +147,10 @@ impl Client {
     /// A request to the path of these segments, each escaped on its own.
     pub(crate) fn request<'a>(&self, method: Method, segments: impl IntoIterator<Item = &'a str>) -> Request {
         let mut url = self.0.host.clone();
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.clear().extend(segments);
-        }
+        // These two would lead elsewhere, however they are written.
+        let segments = segments.into_iter().filter(|segment| !matches!(*segment, "." | ".."));
+        let path: Vec<_> = segments.map(|segment| utf8_percent_encode(segment, SEGMENT).to_string()).collect();
+        url.set_path(&path.join("/"));
         Request::new(method, url)
     }
 

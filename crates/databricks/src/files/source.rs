@@ -11,7 +11,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use futures::{
-    Stream, StreamExt as _,
+    Stream, StreamExt as _, TryStreamExt as _,
     stream::{self, BoxStream},
 };
 use tokio::{io::AsyncRead, task::spawn_blocking};
@@ -278,15 +278,44 @@ impl Once {
         Ok((part.freeze(), self.ended))
     }
 
-    /// What was read already, and then the rest, as a body that can be sent once.
-    pub(crate) fn into_body(self, first: Bytes, length: u64) -> Body {
-        let rest = stream::iter([Ok(first), Ok(self.carry)]).chain(self.stream);
-        let rest = Mutex::new(Some(exactly(length, rest.boxed())));
-        Body::stream(length, move || {
+    /// What was read already, and then the rest, as a body that can be sent once. What turns out to be wrong with the
+    /// source while it is sent is noted.
+    pub(crate) fn into_body(self, first: Bytes, length: u64) -> (Body, Arc<Mutex<Option<Error>>>) {
+        let flaw: Arc<Mutex<_>> = Arc::default();
+        let noted = Arc::clone(&flaw);
+        let rest = whole(length, stream::iter([Ok(first), Ok(self.carry)]).chain(self.stream).boxed());
+        let rest = rest.map_err(move |error: Error| {
+            *noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            io::Error::other("the source is not what it should be")
+        });
+        let rest = Mutex::new(Some(rest.boxed()));
+        let body = Body::stream(length, move || {
             let taken = rest.lock().unwrap_or_else(PoisonError::into_inner).take();
             taken.unwrap_or_else(|| stream::iter([Err(io::Error::other("the source can be read once only"))]).boxed())
-        })
+        });
+        (body, flaw)
     }
+}
+
+/// All of a stream that must have so many bytes. The last piece is held back until nothing follows it: a file that is
+/// complete cannot be taken back.
+fn whole(length: u64, from: ByteStream) -> impl Stream<Item = Result<Bytes>> + Send {
+    stream::try_unfold((from, length), move |(mut from, left)| async move {
+        if left == 0 {
+            return Ok(None);
+        }
+        let piece = from.try_next().await.map_err(unreadable)?;
+        let piece = piece.ok_or_else(|| wrong_length(Some(length), "fewer"))?;
+        let left = left.checked_sub(piece.len() as u64).ok_or_else(|| wrong_length(Some(length), "more"))?;
+        while left == 0
+            && let Some(more) = from.try_next().await.map_err(unreadable)?
+        {
+            if !more.is_empty() {
+                return Err(wrong_length(Some(length), "more"));
+            }
+        }
+        Ok(Some((piece, (from, left))))
+    })
 }
 
 pub(crate) fn unreadable(error: io::Error) -> Error {

@@ -59,6 +59,15 @@ async fn a_short_file_is_one_request_whatever_it_comes_from() {
 }
 
 #[tokio::test]
+async fn no_character_of_a_name_is_lost_on_the_way() {
+    let world = World::new().await;
+    let odd = "/Volumes/main/default/v/a\tb\nc\rd/%2e%2e/e\\f?#é 'x'";
+    let call = "/api/2.0/fs/files/Volumes/main/default/v/a%09b%0Ac%0Dd/%252e%252e/e%5Cf%3F%23%C3%A9%20'x'";
+    world.files().upload(UploadRequest::new(odd, "x")).await.unwrap();
+    assert_eq!(world.server.requests()[0].path(), call);
+}
+
+#[tokio::test]
 async fn a_long_file_goes_in_parts_past_the_workspace_and_without_its_credential() {
     let content = noise(4500);
     let mut disk = tempfile();
@@ -151,17 +160,21 @@ async fn pain_point_23_where_the_storage_is_blocked_the_file_goes_through_the_wo
             assert_eq!((report.route, report.bytes), (UploadRoute::Single, 4500));
             assert_eq!(world.store.file(FILE).unwrap(), content);
         }
-        let world = World::with(|builder| builder.max_retries(1)).await;
-        block(&world);
-        let error = world
-            .files()
-            .with_options(small_parts())
-            .upload(UploadRequest::new(FILE, piped(&content, 100)))
-            .await
-            .unwrap_err();
-        assert!(error.message().contains("with_length"), "{error}");
-        assert!(!format!("{error:?} {}", Report(&error)).contains("canary"));
-        assert_eq!(world.store.file(FILE), None);
+        // A file that is cut short would look like a whole one.
+        for (source, said) in [
+            (piped(&content, 100), "with_length"),
+            (piped(&content, 100).with_length(4400), ""),
+            (piped(&content, 300).with_length(4450), ""),
+            (piped(&content, 100).with_length(4600), ""),
+        ] {
+            let world = World::with(|builder| builder.max_retries(1)).await;
+            block(&world);
+            let files = world.files().with_options(small_parts());
+            let error = files.upload(UploadRequest::new(FILE, source)).await.unwrap_err();
+            assert!(error.message().contains(said), "{error}");
+            assert!(!format!("{error:?} {}", Report(&error)).contains("canary"));
+            assert_eq!(world.store.file(FILE), None);
+        }
     }
 }
 
@@ -345,18 +358,26 @@ async fn answers_of_the_wrong_shape_are_errors_of_the_protocol() {
 
 #[tokio::test]
 async fn a_file_that_changes_while_it_is_sent_is_not_completed() {
-    let world = World::new().await;
-    let mut disk = tempfile();
-    disk.file.write_all(&noise(4500)).unwrap();
-    world.server.once("PUT", "/storage/1/1", Answer::status(503));
-    let files = world.files().with_options(small_parts());
-    let path = disk.path.clone();
-    let upload = tokio::spawn(async move { files.upload_from(FILE, path).await });
-    world.until("the first part", |world| world.server.count("PUT", "/storage/1/1") == 1).await;
-    disk.file.write_all(b"more").unwrap();
-    let error = upload.await.unwrap().unwrap_err();
-    assert_eq!((error.kind(), world.store.file(FILE)), (ErrorKind::Conflict, None));
-    assert_eq!(world.store.aborted(), 1);
+    let changes: [fn(&std::fs::File); 2] = [
+        |mut file| file.write_all(b"more").unwrap(),
+        // The parts that are still to be sent are not there any more.
+        |file| file.set_len(700).unwrap(),
+    ];
+    for change in changes {
+        let world = World::with(|builder| builder.max_retries(1)).await;
+        let mut disk = tempfile();
+        disk.file.write_all(&noise(4500)).unwrap();
+        let (store, base, file) = (world.store.clone(), world.server.url(), disk.file.try_clone().unwrap());
+        world.server.otherwise(move |request| {
+            if request.path() == "/storage/1/1" {
+                change(&file);
+            }
+            store.answer(&base, request)
+        });
+        let error = world.files().with_options(small_parts()).upload_from(FILE, &disk.path).await.unwrap_err();
+        assert_eq!((error.kind(), world.store.file(FILE)), (ErrorKind::Conflict, None), "{error:?}");
+        assert_eq!(world.store.aborted(), 1);
+    }
 }
 
 /// A file of this machine, removed at the end.

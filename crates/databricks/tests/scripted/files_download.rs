@@ -263,6 +263,31 @@ async fn a_range_is_asked_for_checked_and_cut_at_the_end_of_the_file() {
 }
 
 #[tokio::test]
+async fn without_a_length_neither_more_nor_less_passes_for_what_was_asked_for() {
+    let content = noise(5000);
+    let world = world(&content).await;
+    let part = |bytes: std::ops::Range<usize>| {
+        let range = format!("bytes {}-{}/*", bytes.start, bytes.end - 1);
+        Answer::ok(&content[bytes]).with_status(206).with_header("content-range", range)
+    };
+    world.server.once("GET", LINKED, part(10..5000));
+    let error = read(&world, DownloadRequest::new(FILE).with_range(10..20)).await.unwrap_err();
+    assert_eq!((error.kind(), error.message()), (ErrorKind::Protocol, "more came than was asked for"));
+    world.server.once("GET", LINKED, part(10..15));
+    assert_eq!(read(&world, DownloadRequest::new(FILE).with_range(10..20)).await.unwrap(), content[10..15]);
+    // Who knows the length has it checked.
+    for (bytes, kind) in [(4000..4500, ErrorKind::Connection), (4000..5000, ErrorKind::Protocol)] {
+        world.server.once("GET", LINKED, part(bytes.clone()));
+        let expected = if bytes.end == 5000 { 4999 } else { 5000 };
+        let request = DownloadRequest::new(FILE).with_start(4000).with_expected_length(expected);
+        assert_eq!(read(&world, request).await.unwrap_err().kind(), kind);
+    }
+    world.server.once("GET", LINKED, part(4000..5000));
+    let request = DownloadRequest::new(FILE).with_start(4000).with_expected_length(5000);
+    assert_eq!(read(&world, request).await.unwrap(), content[4000..]);
+}
+
+#[tokio::test]
 async fn a_range_that_breaks_goes_on_within_the_range() {
     let content = noise(500_000);
     let world = world(&content).await;
@@ -281,7 +306,9 @@ async fn a_file_of_this_machine_is_whole_or_not_there() {
     let content = noise(300_000);
     let folder = std::env::temp_dir().join(format!("twinhouse-download-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
-    let destination = folder.join("out.bin");
+    // As long as names can be.
+    let name = "n".repeat(255);
+    let destination = folder.join(&name);
     let names = || std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
 
     let world = world(&content).await;
@@ -294,7 +321,7 @@ async fn a_file_of_this_machine_is_whole_or_not_there() {
     world.server.once("GET", LINKED, Answer::ok(content.clone()).cut_after(5));
     assert!(world.files().download_to(FILE, &destination).await.is_err());
     assert_eq!(std::fs::read(&destination).unwrap(), content);
-    assert_eq!(names(), ["out.bin"]);
+    assert_eq!(names(), [name.as_str()]);
     std::fs::remove_dir_all(&folder).unwrap();
 }
 

@@ -10,6 +10,8 @@ use twinhouse_core::{config::Env, resilience::Registry};
 use twinhouse_databricks::{DatabricksBuilder, DatabricksClient, files::Files};
 use twinhouse_testkit::{Answer, Received, ScriptedServer};
 
+use crate::bench::until;
+
 pub(crate) const TOKEN: &str = "dapi-canary-token";
 pub(crate) const FILE: &str = "/Volumes/main/default/v/d/a b.bin";
 /// The same in an address.
@@ -58,13 +60,7 @@ impl World {
 
     /// Waits for what happens in a task of its own.
     pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
-        for _ in 0..1000 {
-            if holds(self) {
-                return;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-        panic!("never: {what}");
+        until(what, || holds(self)).await;
     }
 }
 

@@ -7,6 +7,7 @@ mod counted;
 mod dbfs;
 mod files;
 mod files_download;
+mod files_replay;
 mod files_resumable;
 mod files_store;
 mod files_tls;

@@ -40,6 +40,11 @@ impl Asker {
         self.path.as_str()
     }
 
+    /// The byte after the last that is wanted, which the file may not have.
+    pub(super) fn end(&self) -> Option<u64> {
+        self.end
+    }
+
     /// The file from this byte on, if it is still as it was.
     pub(super) async fn ask(&mut self, start: u64, version: Option<&Version>) -> Result<Opened> {
         let headers = self.conditions(start, version);

@@ -124,8 +124,10 @@ impl Download {
         let (start, wanted) = (request.start, request.end);
         let mut asker = Asker::new(client, path, options, wanted);
         let opened = asker.ask(start, None).await?;
-        let version = Version::of(&opened, start)?;
+        let mut version = Version::of(&opened, start)?;
         let metadata = FileMetadata { content_length: version.total, ..FileMetadata::of(&opened.headers) };
+        // Where the answer does not say it, what was expected must come.
+        version.total = version.total.or(request.expected_length);
         if let Some((expected, total)) = request.expected_length.zip(version.total)
             && expected != total
         {
@@ -240,7 +242,7 @@ impl Reading {
             match piece {
                 Ok(Some(piece)) => {
                     self.at += piece.len() as u64;
-                    if self.end.is_some_and(|end| self.at > end) {
+                    if self.end.or(self.asker.end()).is_some_and(|end| self.at > end) {
                         return Err(Error::new(ErrorKind::Protocol, "more came than was asked for")
                             .with_context("path", self.asker.path().to_owned()));
                     }

@@ -46,9 +46,9 @@ struct Draft {
 impl Draft {
     async fn create(destination: PathBuf) -> io::Result<(Self, File)> {
         on_disk(move || {
-            let name = destination.file_name().ok_or_else(|| io::Error::other("the path has no file name"))?;
-            let name = format!(".{}.{}", name.to_string_lossy(), Uuid::new_v4().simple());
-            let path = destination.with_file_name(name);
+            destination.file_name().ok_or_else(|| io::Error::other("the path has no file name"))?;
+            // Without the destination's own name, which may be as long as names can be.
+            let path = destination.with_file_name(format!(".{}.part", Uuid::new_v4().simple()));
             let file = File::create_new(&path)?;
             Ok((Self { path, kept: false }, file))
         })

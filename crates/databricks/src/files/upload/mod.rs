@@ -107,10 +107,20 @@ pub(super) async fn upload(client: Client, options: TransferOptions, request: Up
     };
     let part_size = target.options.part_size(feed.length())?;
     match feed {
-        Feed::Again { source, .. } if source.length() < target.options.multipart_from => {
-            single::again(&target, &source).await
+        Feed::Again { source, .. } => {
+            let sent = match source.length() < target.options.multipart_from {
+                true => single::again(&target, &source).await,
+                false => in_parts(&target, Feed::again(source.clone()), part_size, None).await,
+            };
+            match sent {
+                // What broke off under way looks like a lost connection, whoever broke it off.
+                Err(error) if error.kind() == ErrorKind::Connection => {
+                    source.check_unchanged().await.map_err(|changed| changed.with_source(error.clone()))?;
+                    Err(error)
+                }
+                sent => sent,
+            }
         }
-        Feed::Again { .. } => in_parts(&target, feed, part_size, None).await,
         Feed::Once { mut source, .. } => {
             let (first, last) = source.part(part_size).await?;
             if last {

@@ -1,5 +1,7 @@
 //! A file in one request.
 
+use std::sync::PoisonError;
+
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
 use twinhouse_core::{Effect, Error, ErrorKind, Result, resilience::Operation};
@@ -35,9 +37,13 @@ pub(super) async fn again(target: &Target, source: &Again) -> Result<UploadRepor
 
 /// Sends what can be read once, some of which was read already.
 pub(super) async fn once(target: &Target, source: Once, first: Bytes, length: u64) -> Result<UploadReport> {
-    let body = source.into_body(first, length);
+    let (body, flaw) = source.into_body(first, length);
     let operation = Operation::write("file.put");
-    target.client.send_file(operation, target.path.as_str(), target.overwrite, body).await?;
+    let sent = target.client.send_file(operation, target.path.as_str(), target.overwrite, body).await;
+    if let Some(flaw) = flaw.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        return Err(flaw);
+    }
+    sent?;
     Ok(UploadReport { bytes: length, route: UploadRoute::Single, parts: 1 })
 }
 
