@@ -10,7 +10,10 @@ use twinhouse_core::{Effect, ErrorKind};
 use twinhouse_databricks::{DatabricksClient, dbfs::DbfsUploadRequest, files::UploadSource};
 use twinhouse_testkit::{Answer, Received, ScriptedServer};
 
-use crate::files_store::{client_of, noise, refusal};
+use crate::{
+    bench::{offline, until},
+    files_store::{client_of, noise, refusal},
+};
 
 const MIB: usize = 1 << 20;
 const CREATE: &str = "/api/2.0/dbfs/create";
@@ -146,14 +149,9 @@ async fn an_upload_that_fails_or_is_dropped_is_closed_and_removed() {
     world.server.once("POST", ADD, Answer::hang());
     let dbfs = world.client.dbfs();
     let upload = tokio::spawn(async move { dbfs.upload(DbfsUploadRequest::new("/f", noise(10))).await });
-    let until = async |path: &str| {
-        while world.calls(path).is_empty() {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-    };
-    until(ADD).await;
+    until("a block", || !world.calls(ADD).is_empty()).await;
     upload.abort();
-    tokio::time::timeout(std::time::Duration::from_secs(20), until(DELETE)).await.expect("never removed");
+    until("a removal", || !world.calls(DELETE).is_empty()).await;
     assert_eq!((world.content(), world.calls(CLOSE).len()), (None, 1));
     // A file of somebody else is in the way, and stays.
     let world = World::new().await;
@@ -191,28 +189,28 @@ async fn what_is_read_is_checked() {
 
 #[tokio::test(start_paused = true)]
 async fn a_large_tree_is_deleted_in_as_many_calls_as_it_takes() {
-    let world = World::new().await;
+    let (server, client) = offline();
     for _ in 0..20 {
-        world.server.once("POST", DELETE, refusal(503, "PARTIAL_DELETE", "NONE"));
+        server.once("POST", DELETE, refusal(503, "PARTIAL_DELETE", "NONE"));
     }
-    world.server.once("POST", DELETE, refusal(404, "RESOURCE_DOES_NOT_EXIST", "NONE"));
-    world.client.dbfs().delete("/big", true).await.unwrap();
-    assert_eq!(world.calls(DELETE).len(), 21);
-    world.server.verify();
-    world.server.once("POST", DELETE, refusal(404, "RESOURCE_DOES_NOT_EXIST", "NONE"));
-    assert_eq!(world.client.dbfs().delete("/none", true).await.unwrap_err().kind(), ErrorKind::NotFound);
+    server.once("POST", DELETE, refusal(404, "RESOURCE_DOES_NOT_EXIST", "NONE"));
+    client.dbfs().delete("/big", true).await.unwrap();
+    assert_eq!(server.count("POST", DELETE), 21);
+    server.verify();
+    server.once("POST", DELETE, refusal(404, "RESOURCE_DOES_NOT_EXIST", "NONE"));
+    assert_eq!(client.dbfs().delete("/none", true).await.unwrap_err().kind(), ErrorKind::NotFound);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_directory_that_is_not_empty_is_no_failing_disk() {
-    let world = World::new().await;
-    world.server.always("POST", DELETE, refusal(400, "IO_ERROR", "NONE"));
+    let (server, client) = offline();
+    server.always("POST", DELETE, refusal(400, "IO_ERROR", "NONE"));
     let inside = json!({ "files": [{ "path": "/d/a", "is_dir": false, "file_size": 1 }] });
-    world.server.once("GET", "/api/2.0/dbfs/list", Answer::json(inside));
-    let error = world.client.dbfs().delete("/d", false).await.unwrap_err();
+    server.once("GET", "/api/2.0/dbfs/list", Answer::json(inside));
+    let error = client.dbfs().delete("/d", false).await.unwrap_err();
     assert_eq!((error.kind(), error.context("field")), (ErrorKind::InvalidInput, Some("recursive")));
-    world.server.once("GET", "/api/2.0/dbfs/list", Answer::json(json!({})));
-    assert_eq!(world.client.dbfs().delete("/d", false).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    server.once("GET", "/api/2.0/dbfs/list", Answer::json(json!({})));
+    assert_eq!(client.dbfs().delete("/d", false).await.unwrap_err().kind(), ErrorKind::Unavailable);
 }
 
 #[tokio::test]
