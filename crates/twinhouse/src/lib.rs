@@ -20,7 +20,13 @@ pub use twinhouse_delta as delta;
 pub use twinhouse_redshift as redshift;
 pub use twinhouse_warehouse_api::*;
 
-/// The project's front page, so that its example compiles.
+/// The project's front page and the guides that use this crate, so that their examples compile.
 #[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct FrontPage;
+mod pages {
+    #[doc = include_str!("../../../README.md")]
+    struct Front;
+    #[doc = include_str!("../../../docs/redshift.md")]
+    struct Redshift;
+    #[doc = include_str!("../../../docs/testing.md")]
+    struct Testing;
+}
