@@ -185,7 +185,64 @@ macro_rules! setters {
     };
 }
 
-pub(crate) use {open_enum, record, setters};
+/// What a task, a run and a job have: who is told of them, and when.
+macro_rules! notice_setters {
+    () => {
+        setters! {
+            /// When it is not well.
+            with_health(health: some JobsHealthRules);
+            /// Whom to write to.
+            with_email_notifications(email_notifications: some EmailNotifications);
+            /// Whom to call.
+            with_webhook_notifications(webhook_notifications: some WebhookNotifications);
+            /// When nobody is told after all.
+            with_notification_settings(notification_settings: some NotificationSettings);
+        }
+    };
+}
+
+/// What a run and a job have: tasks, and what is around them.
+macro_rules! surroundings_setters {
+    () => {
+        setters! {
+            /// One more task.
+            with_task(tasks: push Task);
+            /// More tasks.
+            with_tasks(tasks: all Task);
+            /// One more environment of tasks on serverless compute.
+            with_environment(environments: push JobEnvironment);
+            /// How long a run may take.
+            with_timeout(timeout_seconds: seconds);
+            /// In whose name it works.
+            with_run_as(run_as: some JobRunAs);
+            /// Where code comes from.
+            with_git_source(git_source: some GitSource);
+            /// Whom serverless compute is charged to.
+            with_budget_policy(budget_policy_id: some String);
+        }
+        notice_setters! {}
+        queue_setters! {}
+    };
+}
+
+/// What a run has, of a job or not, and a job: when it begins.
+macro_rules! queue_setters {
+    () => {
+        setters! {
+            /// How soon serverless compute begins.
+            with_performance_target(performance_target: some PerformanceTarget);
+        }
+
+        /// Whether it waits where it cannot begin.
+        #[must_use]
+        pub fn with_queue(mut self, enabled: bool) -> Self {
+            self.queue = Some(QueueSettings::new(enabled));
+            self
+        }
+    };
+}
+
+pub(crate) use {notice_setters, open_enum, queue_setters, record, setters, surroundings_setters};
 
 /// Whole seconds, rounded up: a limit that is cut to zero would be no limit.
 pub(crate) fn seconds(time: std::time::Duration) -> u64 {

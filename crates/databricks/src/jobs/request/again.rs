@@ -9,7 +9,7 @@ use twinhouse_warehouse_api::OnDrop;
 use crate::jobs::{
     IdempotencyToken, JobId, RepairId, RunId,
     check::{self, bytes, invalid},
-    macros::{is_default, setters},
+    macros::{is_default, queue_setters, setters},
     settings::{PerformanceTarget, QueueSettings},
 };
 
@@ -102,6 +102,7 @@ impl RunNow {
         }
     }
 
+    queue_setters! {}
     setters! {
         /// Names the run, so that it happens once.
         with_token(idempotency_token: some IdempotencyToken);
@@ -109,8 +110,6 @@ impl RunNow {
         with_run_parameters(parameters: set RunParameters);
         /// One more of the tasks that are run instead of all.
         with_only(only: push String);
-        /// How soon serverless compute begins.
-        with_performance_target(performance_target: some PerformanceTarget);
         /// What becomes of the run if its handle is dropped before it is over.
         with_on_drop(on_drop: set OnDrop);
     }
@@ -119,13 +118,6 @@ impl RunNow {
     #[must_use]
     pub fn with_parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.parameters.job_parameters.insert(name.into(), value.into());
-        self
-    }
-
-    /// Whether it waits where it cannot begin.
-    #[must_use]
-    pub fn with_queue(mut self, enabled: bool) -> Self {
-        self.queue = Some(QueueSettings::new(enabled));
         self
     }
 

@@ -8,7 +8,7 @@ use twinhouse_warehouse_api::OnDrop;
 use crate::jobs::{
     IdempotencyToken,
     check::{self, Scope, at_most_bytes, invalid, not_empty},
-    macros::{is_default, setters},
+    macros::{is_default, notice_setters, queue_setters, setters, surroundings_setters},
     settings::{
         AccessControlRequest, EmailNotifications, GitSource, JobEnvironment, JobRunAs, JobsHealthRules,
         NotificationSettings, PerformanceTarget, QueueSettings, Surroundings, WebhookNotifications, check_surroundings,
@@ -109,44 +109,14 @@ impl SubmitRun {
         }
     }
 
+    surroundings_setters! {}
     setters! {
-        /// One more task.
-        with_task(tasks: push Task);
-        /// More tasks.
-        with_tasks(tasks: all Task);
         /// Names the run, so that it happens once.
         with_token(idempotency_token: some IdempotencyToken);
-        /// One more environment of tasks on serverless compute.
-        with_environment(environments: push JobEnvironment);
-        /// How long the run may take.
-        with_timeout(timeout_seconds: seconds);
-        /// In whose name it works.
-        with_run_as(run_as: some JobRunAs);
-        /// Where code comes from.
-        with_git_source(git_source: some GitSource);
         /// What somebody may do with it.
         with_access(access_control_list: push AccessControlRequest);
-        /// When it is not well.
-        with_health(health: some JobsHealthRules);
-        /// Whom to write to.
-        with_email_notifications(email_notifications: some EmailNotifications);
-        /// Whom to call.
-        with_webhook_notifications(webhook_notifications: some WebhookNotifications);
-        /// When nobody is told after all.
-        with_notification_settings(notification_settings: some NotificationSettings);
-        /// How soon serverless compute begins.
-        with_performance_target(performance_target: some PerformanceTarget);
-        /// Whom serverless compute is charged to.
-        with_budget_policy(budget_policy_id: some String);
         /// What becomes of the run if its handle is dropped before it is over.
         with_on_drop(on_drop: set OnDrop);
-    }
-
-    /// Whether it waits where it cannot begin.
-    #[must_use]
-    pub fn with_queue(mut self, enabled: bool) -> Self {
-        self.queue = Some(QueueSettings::new(enabled));
-        self
     }
 
     /// Looks at it without sending it, as [`submit`](crate::jobs::Jobs::submit) does.

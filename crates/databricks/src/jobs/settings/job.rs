@@ -13,7 +13,7 @@ use crate::jobs::{
     JobId,
     check::{self, at_most, at_most_bytes, invalid, not_empty},
     cluster::ClusterSpec,
-    macros::{record, setters},
+    macros::{notice_setters, queue_setters, record, setters, surroundings_setters},
     task::Task,
 };
 
@@ -116,19 +116,14 @@ record! {
 }
 
 impl JobSettings {
+    surroundings_setters! {}
     setters! {
         /// Its name.
         with_name(name: some String);
         /// What it is for.
         with_description(description: some String);
-        /// One more task.
-        with_task(tasks: push Task);
-        /// More tasks.
-        with_tasks(tasks: all Task);
         /// One more cluster that tasks share.
         with_job_cluster(job_clusters: push JobCluster);
-        /// One more environment of tasks on serverless compute.
-        with_environment(environments: push JobEnvironment);
         /// Fixed times at which it runs.
         with_schedule(schedule: some CronSchedule);
         /// What else makes it run.
@@ -137,39 +132,14 @@ impl JobSettings {
         with_continuous(continuous: some Continuous);
         /// How many runs there may be at once.
         with_max_concurrent_runs(max_concurrent_runs: value u64);
-        /// In whose name it works.
-        with_run_as(run_as: some JobRunAs);
         /// A tag.
         with_tag(tags: pair);
-        /// Where code comes from.
-        with_git_source(git_source: some GitSource);
-        /// How long a run may take.
-        with_timeout(timeout_seconds: seconds);
-        /// When a run is not well.
-        with_health(health: some JobsHealthRules);
-        /// Whom to write to.
-        with_email_notifications(email_notifications: some EmailNotifications);
-        /// Whom to call.
-        with_webhook_notifications(webhook_notifications: some WebhookNotifications);
-        /// When nobody is told after all.
-        with_notification_settings(notification_settings: some NotificationSettings);
-        /// How soon serverless compute begins.
-        with_performance_target(performance_target: some PerformanceTarget);
-        /// Whom serverless compute is charged to.
-        with_budget_policy(budget_policy_id: some String);
     }
 
     /// A parameter that all tasks know, and what it is unless a run says otherwise.
     #[must_use]
     pub fn with_parameter(mut self, name: impl Into<String>, default: impl Into<String>) -> Self {
         self.parameters.push(JobParameterDefinition::new(name, default));
-        self
-    }
-
-    /// Runs that cannot begin wait.
-    #[must_use]
-    pub fn with_queue(mut self, enabled: bool) -> Self {
-        self.queue = Some(QueueSettings::new(enabled));
         self
     }
 

@@ -9,7 +9,7 @@ use super::{
 use crate::jobs::{
     JobId,
     cluster::ClusterSpec,
-    macros::{open_enum, record, setters},
+    macros::{notice_setters, open_enum, record, setters},
     settings::{EmailNotifications, JobsHealthRules, Library, NotificationSettings, WebhookNotifications},
 };
 
@@ -201,6 +201,7 @@ impl Task {
         Self::new(task_key, PipelineTask::new(pipeline_id))
     }
 
+    notice_setters! {}
     setters! {
         /// How those that it waits for must have come out.
         with_run_if(run_if: some RunIf);
@@ -226,14 +227,6 @@ impl Task {
         with_retry_on_timeout(retry_on_timeout: value bool);
         /// Whether it is left out.
         with_disabled(disabled: value bool);
-        /// When it is not well.
-        with_health(health: some JobsHealthRules);
-        /// Whom to write to.
-        with_email_notifications(email_notifications: some EmailNotifications);
-        /// Whom to call.
-        with_webhook_notifications(webhook_notifications: some WebhookNotifications);
-        /// When nobody is told after all.
-        with_notification_settings(notification_settings: some NotificationSettings);
     }
 
     /// Waits for this one.
