@@ -254,16 +254,6 @@ pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// An answer that is an object. Serde would take an array for one, field by field, and an empty one for an empty list.
-pub(crate) struct Object<T>(pub(crate) T);
-
-impl<'de, T: DeserializeOwned> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let fields = serde_json::Map::deserialize(from)?;
-        serde_json::from_value(Value::Object(fields)).map(Self).map_err(D::Error::custom)
-    }
-}
-
 /// Reads what may be missing, `null`, or a number written as text.
 pub(crate) fn loose<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(from: D) -> Result<T, D::Error> {
     let value = match Value::deserialize(from)? {
