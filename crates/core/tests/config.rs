@@ -144,7 +144,8 @@ fn the_profile_is_the_named_one_else_the_files_default_else_default() {
 
 #[test]
 fn profiles_are_read_as_the_vendors_tools_write_them() {
-    let file = "\u{feff}; comment\n# comment\n[DEFAULT]\r\nHost = https://a.example \r\n\n[p]\ntoken: x=y\nempty =\n";
+    let file =
+        "\u{feff}; comment\n# comment\n[DEFAULT] ;[x]\r\nHost = https://a.example \r\n\n[p]#\ntoken: x=y\nempty =\n";
     let default = profile(file, None).unwrap().unwrap();
     assert_eq!((default.name(), default.file()), ("DEFAULT", FILE));
     assert_eq!(default.value("host"), Some("https://a.example"));
@@ -156,9 +157,14 @@ fn profiles_are_read_as_the_vendors_tools_write_them() {
 
 #[test]
 fn a_malformed_file_is_refused_by_line() {
-    for (text, line) in
-        [("[a]\nnonsense", "2"), ("key = 1", "1"), ("[a", "1"), ("[a]\n[b]\n[a]", "3"), ("[a]\nk = 1\nK = 2", "3")]
-    {
+    for (text, line) in [
+        ("[a]\nnonsense", "2"),
+        ("key = 1", "1"),
+        ("[a", "1"),
+        ("[a] b", "1"),
+        ("[a]\n[b]\n[a]", "3"),
+        ("[a]\nk = 1\nK = 2", "3"),
+    ] {
         let error = Profiles::parse(FILE, text).unwrap_err();
         assert_eq!((error.kind(), error.context("line")), (ErrorKind::Config, Some(line)), "{text:?}");
         assert_eq!(error.context("file"), Some(FILE));

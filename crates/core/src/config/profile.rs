@@ -64,7 +64,9 @@ impl Profiles {
                 continue;
             }
             if let Some(name) = line.strip_prefix('[') {
-                let name = name.strip_suffix(']').ok_or_else(|| malformed(number, "a section must end with `]`"))?;
+                let is_comment = |rest: &str| matches!(rest.trim_start().chars().next(), None | Some('#' | ';'));
+                let ended = name.split_once(']').filter(|(_, rest)| is_comment(rest));
+                let (name, _) = ended.ok_or_else(|| malformed(number, "a section must end with `]`"))?;
                 let name = name.trim().to_owned();
                 if sections.insert(name.clone(), BTreeMap::new()).is_some() {
                     return Err(malformed(number, "a profile is there twice"));
