@@ -28,6 +28,10 @@ impl RedshiftWarehouse {
     /// # Errors
     ///
     /// The first failure; connections that were opened stay.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future keeps the connections that were opened by then.
     pub async fn warm_up(&self) -> Result<usize> {
         self.cluster().check_open()?;
         self.cluster().pool().warm_up().await
@@ -51,6 +55,10 @@ impl RedshiftWarehouse {
     /// # Errors
     ///
     /// What stands between us and the server, after the usual repetitions.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future leaves nothing behind.
     pub async fn health(&self) -> Result<Health> {
         let cluster = self.cluster();
         cluster.check_open()?;

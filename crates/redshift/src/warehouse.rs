@@ -103,6 +103,10 @@ impl RedshiftWarehouse {
     /// # Errors
     ///
     /// As [`begin`](Warehouse::begin).
+    ///
+    /// # Cancellation
+    ///
+    /// As [`begin`](Warehouse::begin).
     pub async fn begin_transaction(&self, options: TransactionOptions) -> Result<RedshiftTransaction> {
         self.0.check_open()?;
         transaction::begin(self.0.clone(), options).await
@@ -158,6 +162,10 @@ impl RedshiftWarehouse {
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`](twinhouse_core::ErrorKind::NotFound) if the server's history does not show it, or not to us.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future leaves the statement as it is.
     pub async fn progress(&self, id: &StatementId) -> Result<StatementProgress> {
         self.0.check_open()?;
         statement::progress(&self.0, id).await
@@ -167,6 +175,10 @@ impl RedshiftWarehouse {
     /// look at it or to cancel it. Its rows are not to be had: they belong to the connection that runs it.
     ///
     /// # Errors
+    ///
+    /// As [`progress`](Self::progress).
+    ///
+    /// # Cancellation
     ///
     /// As [`progress`](Self::progress).
     pub async fn attach_query(&self, query_id: i64) -> Result<StatementHandle> {

@@ -4,8 +4,7 @@ use twinhouse_core::{Error, ErrorKind, Result};
 use twinhouse_warehouse_api::Warehouse;
 
 /// Opens the warehouse that `url` names: `databricks://…`, `redshift://…`, with the feature `data-api`
-/// `redshift-data://…`, or, with the feature `sandbox`,
-/// `sandbox://databricks` and `sandbox://redshift`.
+/// `redshift-data://…`, with the feature `sandbox` `sandbox://databricks` and `sandbox://redshift`.
 ///
 /// What the URL leaves out comes from the environment and from profile files. Nothing is sent to Databricks or
 /// Redshift before the first call, except to Redshift with `pool_min=…` in the URL: then so many connections are opened
@@ -26,6 +25,10 @@ use twinhouse_warehouse_api::Warehouse;
 /// [`ErrorKind::Config`] for an unknown scheme, a missing setting (it names the setting and where it was looked for)
 /// or one that makes no sense; [`ErrorKind::Unsupported`] for a backend that this build leaves out. The URL itself is
 /// never in the message: it may hold a password.
+///
+/// # Cancellation
+///
+/// Dropping the future leaves nothing behind but a sandbox that was started.
 pub async fn connect(url: &str) -> Result<Box<dyn Warehouse>> {
     #[cfg_attr(not(any(feature = "redshift", feature = "sandbox")), expect(unused_variables))]
     let Some((scheme, rest)) = url.split_once("://") else {

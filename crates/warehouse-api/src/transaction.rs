@@ -12,9 +12,27 @@ use crate::{batches::BatchStream, statement::StatementRequest};
 pub trait Transaction: fmt::Debug + Send {
     /// Runs a statement and streams its rows. The stream must be read to its end, or dropped, before the next
     /// statement; a dropped stream aborts the transaction, which then only rolls back.
+    ///
+    /// # Errors
+    ///
+    /// The statement's own: after one, only the rollback is left.
+    /// [`ErrorKind::Unsupported`](twinhouse_core::ErrorKind::Unsupported), which leaves the transaction as it was, for what
+    /// cannot run inside one.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future, or the stream before its end, cancels the statement and undoes the transaction.
     async fn query(&mut self, request: StatementRequest) -> Result<BatchStream>;
 
     /// Runs a statement to its end and answers how many rows it affected.
+    ///
+    /// # Errors
+    ///
+    /// As [`query`](Self::query).
+    ///
+    /// # Cancellation
+    ///
+    /// As [`query`](Self::query).
     async fn execute(&mut self, request: StatementRequest) -> Result<u64>;
 
     /// Makes it all permanent.
@@ -23,9 +41,21 @@ pub trait Transaction: fmt::Debug + Send {
     ///
     /// [`ErrorKind::Conflict`](twinhouse_core::ErrorKind::Conflict) if another transaction got there first: nothing
     /// was done; repeat the whole. A lost connection leaves the outcome unknown, and the error says so.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future leaves the outcome unknown.
     async fn commit(self: Box<Self>) -> Result<()>;
 
     /// Undoes it all.
+    ///
+    /// # Errors
+    ///
+    /// If the server could not be told: it undoes the transaction with the session.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future undoes it as well.
     async fn rollback(self: Box<Self>) -> Result<()>;
 }
 

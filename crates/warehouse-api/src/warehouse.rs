@@ -72,6 +72,14 @@ pub trait Warehouse: fmt::Debug + Send + Sync + 'static {
     async fn submit(&self, request: StatementRequest) -> Result<StatementHandle>;
 
     /// Finds a statement again, for example after a restart. The handle is detached: dropping it stops nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`](twinhouse_core::ErrorKind::NotFound) if the server knows none of that id, or no longer.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future leaves the statement as it is.
     async fn attach(&self, id: &StatementId) -> Result<StatementHandle>;
 
     /// Loads many rows, exactly once per token, as one commit: appends them, unless the request has another
@@ -91,9 +99,29 @@ pub trait Warehouse: fmt::Debug + Send + Sync + 'static {
     async fn load(&self, request: LoadRequest) -> Result<BulkReport>;
 
     /// Has the warehouse write the rows of a query as files.
+    ///
+    /// # Errors
+    ///
+    /// Those of the query;
+    /// [`ErrorKind::AlreadyExists`](twinhouse_core::ErrorKind::AlreadyExists) if there are files at the destination. After
+    /// an error whose effect is unknown there may be files.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future cancels the statement. Files that were written by then stay.
     async fn unload(&self, request: UnloadRequest) -> Result<BulkReport>;
 
     /// Merges rows into a table by key, all or nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`](twinhouse_core::ErrorKind::InvalidInput) for keys or columns that do not fit, before
+    /// anything is sent; [`ErrorKind::Conflict`](twinhouse_core::ErrorKind::Conflict) for source rows that share a key
+    /// (final), or if another writer was in the way (it may be tried again).
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future cancels the statement: the merge is done or not.
     async fn merge(&self, request: MergeRequest) -> Result<MergeReport>;
 
     /// Describes a table.
@@ -103,12 +131,29 @@ pub trait Warehouse: fmt::Debug + Send + Sync + 'static {
     /// [`ErrorKind::NotFound`](twinhouse_core::ErrorKind::NotFound) if there is none of that name.
     async fn table(&self, table: &TableRef) -> Result<TableInfo>;
 
-    /// Lists tables, page by page as the stream is read.
+    /// Lists tables, page by page as the stream is read. The first error ends it.
     fn tables(&self, filter: TableFilter) -> BoxStream<'static, Result<TableRef>>;
 
-    /// Opens a transaction.
+    /// Opens a transaction. Dropped, it is rolled back.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`](twinhouse_core::ErrorKind::Unsupported) for an isolation that the server does not give;
+    /// whatever keeps it from a session.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future leaves nothing open.
     async fn begin(&self, options: TransactionOptions) -> Result<Box<dyn Transaction>>;
 
     /// Lets go of connections; statements that run are cancelled. Calls after it fail.
+    ///
+    /// # Errors
+    ///
+    /// What could not be let go of. The warehouse is closed all the same.
+    ///
+    /// # Cancellation
+    ///
+    /// A future that is dropped may leave statements running.
     async fn close(&self) -> Result<()>;
 }

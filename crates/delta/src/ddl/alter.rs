@@ -60,6 +60,10 @@ impl DeltaTable {
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`] if the table is not there.
+    ///
+    /// # Cancellation
+    ///
+    /// As [`add_constraint`](Self::add_constraint).
     pub async fn drop_constraint(&self, name: &str) -> Result<()> {
         check_constraint_name(name)?;
         self.alter("delta.drop_constraint", format!("DROP CONSTRAINT IF EXISTS {}", self.dialect().quote(name)?)).await
@@ -70,6 +74,10 @@ impl DeltaTable {
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`] if the table is not there.
+    ///
+    /// # Cancellation
+    ///
+    /// As [`add_constraint`](Self::add_constraint).
     pub async fn set_comment(&self, comment: Option<&str>) -> Result<()> {
         let comment = comment.map_or_else(|| Ok("NULL".to_owned()), |comment| self.dialect().string(comment))?;
         self.define("delta.comment", format!("COMMENT ON TABLE {} IS {comment}", self.sql_name()?)).await
@@ -82,6 +90,10 @@ impl DeltaTable {
     ///
     /// [`ErrorKind::InvalidInput`] for more than four, before anything is sent. A partitioned table is refused by the
     /// server.
+    ///
+    /// # Cancellation
+    ///
+    /// As [`add_constraint`](Self::add_constraint).
     pub async fn cluster_by(&self, columns: impl IntoIterator<Item = impl Into<FieldPath>>) -> Result<()> {
         let columns: Vec<FieldPath> = columns.into_iter().map(Into::into).collect();
         check_clustering(&columns)?;
@@ -97,6 +109,10 @@ impl DeltaTable {
     /// # Errors
     ///
     /// [`ErrorKind::AlreadyExists`] if the name is taken.
+    ///
+    /// # Cancellation
+    ///
+    /// As [`add_constraint`](Self::add_constraint).
     pub async fn rename(&self, to: TableRef) -> Result<Self> {
         self.alter("delta.rename", format!("RENAME TO {}", self.dialect().table(&to)?)).await?;
         Ok(Self::new(self.warehouse().clone(), to))
@@ -107,6 +123,10 @@ impl DeltaTable {
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`] if the table is not there; see [`drop_if_exists`](Self::drop_if_exists).
+    ///
+    /// # Cancellation
+    ///
+    /// As [`add_constraint`](Self::add_constraint).
     pub async fn drop_table(&self) -> Result<()> {
         self.define("delta.drop", format!("DROP TABLE {}", self.sql_name()?)).await
     }
@@ -116,6 +136,10 @@ impl DeltaTable {
     /// # Errors
     ///
     /// Of the server, but for a missing table.
+    ///
+    /// # Cancellation
+    ///
+    /// As [`add_constraint`](Self::add_constraint).
     pub async fn drop_if_exists(&self) -> Result<()> {
         self.define("delta.drop", format!("DROP TABLE IF EXISTS {}", self.sql_name()?)).await
     }
@@ -125,6 +149,10 @@ impl DeltaTable {
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`] if there is none to bring back; [`ErrorKind::AlreadyExists`] if there is a new one.
+    ///
+    /// # Cancellation
+    ///
+    /// As [`add_constraint`](Self::add_constraint).
     pub async fn undrop(&self) -> Result<()> {
         self.define("delta.undrop", format!("UNDROP TABLE {}", self.sql_name()?)).await
     }

@@ -27,7 +27,7 @@ impl DeltaTable {
     ///
     /// # Cancellation
     ///
-    /// Dropping the future cancels the statement: all are added or none.
+    /// Dropping the future cancels the statement: all of it is done or nothing.
     pub async fn add_columns(&self, columns: impl IntoIterator<Item = Column>) -> Result<()> {
         let mut definitions = Vec::new();
         for column in columns {
@@ -57,6 +57,10 @@ impl DeltaTable {
     ///
     /// [`ErrorKind::Unsupported`] without column mapping; [`ErrorKind::NotFound`] for the old name and
     /// [`ErrorKind::AlreadyExists`] for the new one.
+    ///
+    /// # Cancellation
+    ///
+    /// As [`add_columns`](Self::add_columns).
     pub async fn rename_column(&self, column: impl Into<FieldPath>, to: &str) -> Result<()> {
         let (column, to) = (column.into().sql()?, self.dialect().quote(to)?);
         self.alter("delta.rename_column", format!("RENAME COLUMN {column} TO {to}")).await
@@ -68,6 +72,10 @@ impl DeltaTable {
     /// # Errors
     ///
     /// [`ErrorKind::Unsupported`] without column mapping, and for a column that the table is laid out by.
+    ///
+    /// # Cancellation
+    ///
+    /// As [`add_columns`](Self::add_columns).
     pub async fn drop_column(&self, column: impl Into<FieldPath>) -> Result<()> {
         self.alter("delta.drop_column", format!("DROP COLUMN {}", column.into().sql()?)).await
     }
@@ -78,6 +86,10 @@ impl DeltaTable {
     /// # Errors
     ///
     /// [`ErrorKind::Unsupported`] for a change that is no widening, or that the table has not enabled.
+    ///
+    /// # Cancellation
+    ///
+    /// As [`add_columns`](Self::add_columns).
     pub async fn set_type(&self, column: impl Into<FieldPath>, data_type: &DeltaType) -> Result<()> {
         self.alter_column(column.into(), &format!("TYPE {}", data_type.sql()?)).await
     }
@@ -87,6 +99,10 @@ impl DeltaTable {
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`] if there is no such column.
+    ///
+    /// # Cancellation
+    ///
+    /// As [`add_columns`](Self::add_columns).
     pub async fn set_column_comment(&self, column: impl Into<FieldPath>, comment: &str) -> Result<()> {
         self.alter_column(column.into(), &format!("COMMENT {}", self.dialect().string(comment)?)).await
     }
@@ -96,6 +112,10 @@ impl DeltaTable {
     /// # Errors
     ///
     /// [`ErrorKind::Constraint`] if a row that is there holds one.
+    ///
+    /// # Cancellation
+    ///
+    /// As [`add_columns`](Self::add_columns).
     pub async fn set_not_null(&self, column: impl Into<FieldPath>) -> Result<()> {
         self.alter_column(column.into(), "SET NOT NULL").await
     }
@@ -105,6 +125,10 @@ impl DeltaTable {
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`] if there is no such column.
+    ///
+    /// # Cancellation
+    ///
+    /// As [`add_columns`](Self::add_columns).
     pub async fn drop_not_null(&self, column: impl Into<FieldPath>) -> Result<()> {
         self.alter_column(column.into(), "DROP NOT NULL").await
     }
@@ -115,6 +139,10 @@ impl DeltaTable {
     /// # Errors
     ///
     /// [`ErrorKind::Unsupported`] if the table does not allow defaults.
+    ///
+    /// # Cancellation
+    ///
+    /// As [`add_columns`](Self::add_columns).
     pub async fn set_default(&self, column: impl Into<FieldPath>, default: impl Into<Expression>) -> Result<()> {
         self.alter_column(column.into(), &format!("SET DEFAULT {}", inlined(&default.into())?)).await
     }
@@ -124,6 +152,10 @@ impl DeltaTable {
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`] if there is no such column.
+    ///
+    /// # Cancellation
+    ///
+    /// As [`add_columns`](Self::add_columns).
     pub async fn drop_default(&self, column: impl Into<FieldPath>) -> Result<()> {
         self.alter_column(column.into(), "DROP DEFAULT").await
     }

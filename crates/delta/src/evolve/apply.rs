@@ -24,6 +24,10 @@ impl DeltaTable {
     /// # Errors
     ///
     /// As [`describe`](Self::describe) and [`EvolutionPlan::between`].
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future cancels the statement at work.
     pub async fn plan_evolution(&self, wanted: &TableSchema, options: &EvolutionOptions) -> Result<EvolutionPlan> {
         EvolutionPlan::between(&self.describe().await?, wanted, options)
     }

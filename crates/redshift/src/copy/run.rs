@@ -76,6 +76,10 @@ impl RedshiftWarehouse {
     ///
     /// [`ErrorKind::NotFound`] for a table that is not there. Views that the server does not have, or does not show to
     /// this user, hold nothing.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future leaves nothing behind.
     pub async fn load_errors(&self, filter: LoadErrorFilter) -> Result<Vec<LoadError>> {
         self.cluster().check_open()?;
         errors::load_errors(self.cluster(), filter).await

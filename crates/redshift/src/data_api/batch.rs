@@ -143,6 +143,10 @@ impl BatchOutcome {
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`] if there is no such statement; those of reading.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future or the stream loses nothing: the service keeps the rows for 24 hours.
     pub async fn rows(&self, number: usize) -> Result<BatchStream> {
         let Some(statement) = self.statements.get(number) else {
             return Err(Error::new(ErrorKind::NotFound, "the batch has no statement of that number")

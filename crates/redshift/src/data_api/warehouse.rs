@@ -62,6 +62,10 @@ impl DataApiWarehouse {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`](twinhouse_core::ErrorKind::InvalidInput) for a time out of that range.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future leaves a session that nobody uses: it ends after that time.
     pub async fn session(&self, keep_alive: Duration) -> Result<DataApiSession> {
         DataApiSession::open(self.client()?.clone(), keep_alive, "SELECT 1").await
     }

@@ -70,6 +70,10 @@ impl ExternalQuery {
     /// # Errors
     ///
     /// Those of the query. What was scanned is beside the point: if the server does not say, it is `None`.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future cancels the query.
     pub async fn finish(mut self) -> Result<ScanStats> {
         while self.stream.try_next().await?.is_some() {}
         drop(self.stream);

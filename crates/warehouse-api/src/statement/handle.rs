@@ -20,6 +20,9 @@ const CANCEL_LIMIT: Duration = Duration::from_secs(10);
 /// statement nobody asks about.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long the looks may fail one after the other: the statement goes on meanwhile, and a server that cannot be asked
+/// for a minute is no reason to stop hours of work.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A statement on the server.
 ///
@@ -68,11 +71,16 @@ impl StatementHandle {
     /// # Errors
     ///
     /// Those of the look itself; a failed statement is `Ok(StatementStatus::Failed(_))`.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future leaves the statement as it is.
     pub async fn status(&self) -> Result<StatementStatus> {
         self.driver().status().await
     }
 
-    /// Waits until results can be read.
+    /// Waits until results can be read. A look that fails is taken again while the failure promises to pass, for two
+    /// minutes after the last that did not.
     ///
     /// # Errors
     ///
@@ -90,17 +98,24 @@ impl StatementHandle {
 
     async fn poll(&self) -> Result<()> {
         let mut pause = FIRST_PAUSE;
+        let mut last_seen = Instant::now();
         loop {
-            match self.driver().status().await? {
-                StatementStatus::Ready | StatementStatus::Succeeded => return Ok(()),
-                StatementStatus::Failed(error) => return Err(error),
-                StatementStatus::Cancelled => {
+            let mut wish = Duration::ZERO;
+            match self.driver().status().await {
+                Ok(StatementStatus::Ready | StatementStatus::Succeeded) => return Ok(()),
+                Ok(StatementStatus::Failed(error)) => return Err(error),
+                Ok(StatementStatus::Cancelled) => {
                     return Err(Error::new(ErrorKind::Cancelled, "the statement was cancelled")
                         .with_statement_id(self.id().as_str()));
                 }
-                StatementStatus::Queued | StatementStatus::Running => {}
+                Ok(StatementStatus::Queued | StatementStatus::Running) => last_seen = Instant::now(),
+                Err(error) if !error.is_retryable() || last_seen.elapsed() >= PATIENCE => return Err(error),
+                Err(error) => {
+                    tracing::debug!(statement = %self.id(), %error, "could not look at the statement, and will look again");
+                    wish = error.retry_after().unwrap_or_default();
+                }
             }
-            sleep(pause).await;
+            sleep(pause.max(wish)).await;
             pause = (pause * 3 / 2).min(LONGEST_PAUSE);
         }
     }
@@ -208,6 +223,10 @@ impl Canceller {
     /// # Errors
     ///
     /// If the server could not be told.
+    ///
+    /// # Cancellation
+    ///
+    /// A future that is dropped may not have told it.
     pub async fn cancel(&self) -> Result<()> {
         self.driver.cancel().await
     }
