@@ -197,7 +197,12 @@ impl SqlClient {
             match self.recover(&id, began - CLOCKS).await {
                 Ok(Some(found)) => {
                     tracing::info!(statement = %found, "found the statement whose id had been lost");
-                    return self.statements.adopt(&found, &options).await;
+                    match self.statements.adopt(&found, &options).await {
+                        Err(error) if error.is_retryable() => {
+                            tracing::debug!(%error, "cannot take a lost statement over");
+                        }
+                        adopted => return adopted.map_err(|error| error.with_context("client_id", id)),
+                    }
                 }
                 Ok(None) => {}
                 Err(error) => tracing::debug!(%error, "cannot look for a lost statement"),

@@ -173,10 +173,15 @@ impl SqlSession {
     /// # Errors
     ///
     /// Those of the service. One that is closed already is no error.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future closes it in a task of its own.
     pub async fn close(mut self) -> Result<()> {
-        self.open = false;
         self.sql.statements().close().await;
         let closed = self.sql.statements().client().close_session(&self.id, self.sql.warehouse_id()).await;
+        // Not before: a caller who leaves in the middle drops it, which closes it.
+        self.open = false;
         match closed {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             closed => closed,

@@ -19,7 +19,8 @@ use twinhouse_testkit::Answer;
 use twinhouse_warehouse_api::{OnDrop, StatementId};
 
 use crate::bench::{
-    Bench, ID, STATEMENTS, TOKEN, counted, ddl, failed, file, in_line, linked, numbers, offline, read, state, statement,
+    Bench, ID, STATEMENTS, TOKEN, counted, ddl, failed, file, in_line, linked, numbers, offline, read, state,
+    statement, until,
 };
 
 pub(crate) const SESSIONS: &str = "/api/2.0/sql/sessions";
@@ -292,6 +293,21 @@ async fn a_session_that_is_dropped_is_closed() {
     bench.until_asked("DELETE", &format!("{SESSIONS}/s-2")).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_session_whose_closing_is_dropped_is_closed() {
+    let (server, client) = offline();
+    server.once("POST", SESSIONS, Answer::json(json!({ "session_id": "s-4" })));
+    let path = format!("{SESSIONS}/s-4");
+    server.once("DELETE", &path, Answer::hang()).once("DELETE", &path, Answer::json(json!({})));
+    let mut closing = Box::pin(client.sql("wh").session().open().await.unwrap().close());
+    while server.count("DELETE", &path) == 0 {
+        assert!(futures::poll!(&mut closing).is_pending());
+        tokio::task::yield_now().await;
+    }
+    drop(closing);
+    until("a second try", || server.count("DELETE", &path) == 2).await;
+}
+
 #[tokio::test]
 async fn a_workspace_without_sessions_says_so_clearly() {
     let body = |code: &str| json!({ "error_code": code, "message": "no" });
@@ -372,6 +388,27 @@ async fn a_statement_whose_id_was_lost_is_found_and_not_submitted_twice() {
     assert_eq!(handle.id().as_str(), ID);
     assert_eq!(handle.finish().await.unwrap(), Some(5));
     assert_eq!(bench.server.count("POST", STATEMENTS), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_statement_that_cannot_be_taken_over_at_once_is_tried_again_and_its_name_is_told() {
+    let (server, client) = offline();
+    let lost = || {
+        server.once("POST", STATEMENTS, Answer::close());
+        SqlRequest::write("insert into t select 1").with_client_id("mine")
+    };
+    let tags = json!([{ "key": CLIENT_ID_TAG, "value": "mine" }]);
+    server.always("GET", HISTORY, Answer::json(json!({ "res": [{ "query_id": ID, "query_tags": tags }] })));
+    for _ in 0..8 {
+        server.once("GET", &statement(""), Answer::status(503));
+    }
+    server.once("GET", &statement(""), Answer::json(state("RUNNING")));
+    let handle = client.sql("wh").submit_or_find(lost(), Duration::from_secs(600)).await.unwrap();
+    assert_eq!((handle.detach().as_str(), server.count("POST", STATEMENTS)), (ID, 1));
+
+    server.once("GET", &statement(""), Answer::status(404));
+    let error = client.sql("wh").submit_or_find(lost(), Duration::from_secs(600)).await.unwrap_err();
+    assert_eq!((error.kind(), error.context("client_id")), (ErrorKind::NotFound, Some("mine")));
 }
 
 #[tokio::test]

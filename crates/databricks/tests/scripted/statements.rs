@@ -11,7 +11,9 @@ use twinhouse_warehouse_api::{
     Warehouse as _, WarehouseExt as _,
 };
 
-use crate::bench::{Bench, ID, STATEMENTS, counted, ddl, failed, in_line, state, statement};
+use crate::bench::{
+    Bench, ID, STATEMENTS, counted, ddl, failed, file, in_line, linked, numbers, offline, state, statement,
+};
 
 fn one() -> serde_json::Value {
     in_line(&[("one", "INT")], json!([["1"]]))
@@ -172,6 +174,50 @@ async fn a_caller_that_leaves_before_the_id_has_come_still_gets_it_cancelled() {
     }
     bench.until_asked("POST", &statement("/cancel")).await;
     assert_eq!(bench.server.count("POST", STATEMENTS), 1);
+}
+
+/// After each look that a caller takes it may go: before the id is there, while the statement runs, while its rows come.
+#[tokio::test(start_paused = true)]
+async fn wherever_a_caller_leaves_the_service_is_told_once() {
+    let mut told = Vec::new();
+    for looks in 0.. {
+        let (server, client) = offline();
+        server.once("POST", STATEMENTS, Answer::json(state("PENDING")));
+        server.once("GET", &statement(""), Answer::json(state("RUNNING")));
+        let link = |n: u64| json!([{ "external_link": format!("https://s.example/{n}"), "chunk_index": n, "row_offset": n, "row_count": 1 }]);
+        server.once("GET", &statement(""), Answer::json(linked(&[("n", "BIGINT")], 2, 2, link(0))));
+        let next = json!({ "external_links": link(1) });
+        server.once("GET", &statement("/result/chunks/1"), Answer::json(next));
+        for n in 0..2 {
+            server.once("GET", &format!("/{n}"), Answer::ok(file(&[numbers("n", [n])])));
+        }
+        server.always("POST", &statement("/cancel"), Answer::json(json!({})));
+        server.always("DELETE", &statement(""), Answer::json(json!({})));
+        let sql = client.sql("wh");
+        let mut rows = Box::pin(sql.fetch_all::<(i64,)>("select n"));
+        let mut done = false;
+        for _ in 0..looks {
+            done = futures::poll!(&mut rows).is_ready();
+            if done {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        drop(rows);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let stops = ["cancel", "close"].map(|stop| match stop {
+            "cancel" => server.count("POST", &statement("/cancel")),
+            _ => server.count("DELETE", &statement("")),
+        });
+        assert_eq!(stops.iter().sum::<usize>(), server.count("POST", STATEMENTS), "{looks} {stops:?}");
+        told.push(stops);
+        if done {
+            break;
+        }
+    }
+    // Before anything was sent, while it ran, and when there were rows.
+    assert_eq!(told[0], [0, 0]);
+    assert!(told.contains(&[1, 0]) && told.last() == Some(&[0, 1]) && told.len() > 10, "{told:?}");
 }
 
 #[tokio::test]
