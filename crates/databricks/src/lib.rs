@@ -20,6 +20,7 @@ mod tables;
 mod types;
 mod warehouse;
 mod wire;
+mod words;
 
 pub use client::DatabricksClient;
 pub use config::{DatabricksBuilder, DatabricksConfig, EndpointFamily, ResultRoute};

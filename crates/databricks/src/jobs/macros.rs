@@ -3,57 +3,6 @@
 use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error as _};
 use serde_json::Value;
 
-/// An enumeration of the service: texts that are known, and room for those that are not.
-macro_rules! open_enum {
-    ($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $variant:ident = $text:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum $name {
-            $($(#[$of])* $variant,)*
-            /// A word that this crate does not know, as the service wrote it.
-            Other(String),
-        }
-
-        impl $name {
-            /// The service's own word.
-            pub fn as_str(&self) -> &str {
-                match self {
-                    $(Self::$variant => $text,)*
-                    Self::Other(text) => text,
-                }
-            }
-        }
-
-        impl From<&str> for $name {
-            fn from(text: &str) -> Self {
-                match text {
-                    $($text => Self::$variant,)*
-                    other => Self::Other(other.to_owned()),
-                }
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-                to.serialize_str(self.as_str())
-            }
-        }
-
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                Ok(Self::from(<String as serde::Deserialize>::deserialize(from)?.as_str()))
-            }
-        }
-    };
-}
-
 /// An object of the service: fields that it must have, and, after a semicolon, those that it may have. `rest` keeps
 /// what this crate does not know, so that what was read can be written again.
 macro_rules! record {
@@ -242,7 +191,8 @@ macro_rules! queue_setters {
     };
 }
 
-pub(crate) use {notice_setters, open_enum, queue_setters, record, setters, surroundings_setters};
+pub(crate) use crate::words::words;
+pub(crate) use {notice_setters, queue_setters, record, setters, surroundings_setters};
 
 /// Whole seconds, rounded up: a limit that is cut to zero would be no limit.
 pub(crate) fn seconds(time: std::time::Duration) -> u64 {
@@ -273,7 +223,9 @@ pub(crate) fn loose<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(fr
 mod tests {
     use serde_json::json;
 
-    open_enum! {
+    use super::words;
+
+    words! {
         /// Sizes.
         Size {
             /// Small.

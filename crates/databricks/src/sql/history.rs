@@ -12,6 +12,7 @@ use super::{check, request::QueryTag};
 use crate::{
     api::Client,
     wire::{count, nullable},
+    words::words,
 };
 
 /// The longest time that one look into the history may cover.
@@ -116,61 +117,25 @@ impl QueryFilter {
     }
 }
 
-/// Where a query stands, in the history's words.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(from = "String")]
-#[non_exhaustive]
-pub enum QueryStatus {
-    /// Accepted.
-    Queued,
-    /// Begun.
-    Started,
-    /// Being planned.
-    Compiling,
-    /// Planned.
-    Compiled,
-    /// At work.
-    Running,
-    /// Done.
-    Finished,
-    /// Failed.
-    Failed,
-    /// Stopped by somebody.
-    Canceled,
-    /// A word that is newer than this code.
-    Other(String),
-}
-
-impl QueryStatus {
-    /// The service's word.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Queued => "QUEUED",
-            Self::Started => "STARTED",
-            Self::Compiling => "COMPILING",
-            Self::Compiled => "COMPILED",
-            Self::Running => "RUNNING",
-            Self::Finished => "FINISHED",
-            Self::Failed => "FAILED",
-            Self::Canceled => "CANCELED",
-            Self::Other(word) => word,
-        }
-    }
-}
-
-impl From<String> for QueryStatus {
-    fn from(word: String) -> Self {
-        let known = [
-            Self::Queued,
-            Self::Started,
-            Self::Compiling,
-            Self::Compiled,
-            Self::Running,
-            Self::Finished,
-            Self::Failed,
-            Self::Canceled,
-        ];
-        known.into_iter().find(|status| status.as_str() == word).unwrap_or(Self::Other(word))
+words! {
+    /// Where a query stands, in the history's words.
+    QueryStatus {
+        /// Accepted.
+        Queued = "QUEUED",
+        /// Begun.
+        Started = "STARTED",
+        /// Being planned.
+        Compiling = "COMPILING",
+        /// Planned.
+        Compiled = "COMPILED",
+        /// At work.
+        Running = "RUNNING",
+        /// Done.
+        Finished = "FINISHED",
+        /// Failed.
+        Failed = "FAILED",
+        /// Stopped by somebody.
+        Canceled = "CANCELED",
     }
 }
 

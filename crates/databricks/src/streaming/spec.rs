@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{StreamSink, StreamSource, notebook};
-use crate::jobs::{Task, macros::open_enum, task::NotebookTask};
+use crate::jobs::{Task, macros::words, task::NotebookTask};
 
 /// When a batch begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Trigger {
     }
 }
 
-open_enum! {
+words! {
     /// Which rows a batch writes.
     OutputMode {
         /// New ones.

@@ -8,10 +8,12 @@ use twinhouse_core::{Result, http::Method};
 use super::{
     Calls, Listing, Repeat, found,
     name::{bad, check_keys, check_new, check_part, check_principal},
-    open::words,
     pages::{Query, page},
 };
-use crate::wire::{count, nullable};
+use crate::{
+    wire::{count, nullable},
+    words::words,
+};
 
 words! {
     /// What kind of catalog it is.

@@ -4,13 +4,11 @@ use arrow::datatypes::DataType;
 use serde::{Deserialize, Serialize, Serializer};
 use twinhouse_core::Result;
 
-use super::{
-    name::{bad, check_part},
-    open::words,
-};
+use super::name::{bad, check_part};
 use crate::{
     types::{Spelling, field_json, of_column, of_json},
     wire,
+    words::words,
 };
 
 words! {
@@ -113,18 +111,8 @@ pub struct ColumnInfo {
 
 impl From<wire::Column> for ColumnInfo {
     fn from(column: wire::Column) -> Self {
-        let otherwise = || {
-            of_column(
-                column.type_text.as_deref(),
-                column.type_name.as_deref(),
-                column.type_precision,
-                column.type_scale,
-                column.type_interval_type.as_deref(),
-            )
-        };
-        let data_type = column.type_json.as_deref().and_then(of_json).unwrap_or_else(otherwise);
         Self {
-            data_type,
+            data_type: data_type(&column),
             name: column.name,
             type_name: column.type_name.map(ColumnTypeName::from),
             type_text: column.type_text.unwrap_or_default(),
@@ -142,6 +130,20 @@ impl From<wire::Column> for ColumnInfo {
             }),
         }
     }
+}
+
+/// The type of a column or parameter, as exactly as it is told.
+pub(super) fn data_type(column: &wire::Column) -> DataType {
+    let otherwise = || {
+        of_column(
+            column.type_text.as_deref(),
+            column.type_name.as_deref(),
+            column.type_precision,
+            column.type_scale,
+            column.type_interval_type.as_deref(),
+        )
+    };
+    column.type_json.as_deref().and_then(of_json).unwrap_or_else(otherwise)
 }
 
 /// Columns in the order of their positions, whatever order they came in.

@@ -9,8 +9,8 @@ use twinhouse_core::{
     http::{Body, Method},
 };
 
-use super::{Calls, RefreshingCredentials, Repeat, name::bad, open::words};
-use crate::wire::count;
+use super::{Calls, RefreshingCredentials, Repeat, name::bad};
+use crate::{wire::count, words::words};
 
 words! {
     /// What a table's credential is for.

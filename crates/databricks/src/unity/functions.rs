@@ -7,15 +7,12 @@ use twinhouse_core::{Result, http::Method};
 
 use super::{
     Calls, ColumnTypeName, Listing, NewColumn, Repeat,
-    columns::{Described, spelling},
+    columns::{Described, data_type, spelling},
     found,
     name::{OBJECT, bad, check_full, check_new, check_part, check_principal},
     pages::{Query, page, refused},
 };
-use crate::{
-    types::{of_column, of_json},
-    wire::{self, count, nullable},
-};
+use crate::wire::{self, count, nullable};
 
 /// A parameter of a function, or a column of the table that it answers.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -49,17 +46,8 @@ struct RawParameter {
 impl From<RawParameter> for FunctionParameter {
     fn from(raw: RawParameter) -> Self {
         let column = raw.column;
-        let otherwise = || {
-            of_column(
-                column.type_text.as_deref(),
-                column.type_name.as_deref(),
-                column.type_precision,
-                column.type_scale,
-                column.type_interval_type.as_deref(),
-            )
-        };
         Self {
-            data_type: column.type_json.as_deref().and_then(of_json).unwrap_or_else(otherwise),
+            data_type: data_type(&column),
             name: column.name,
             type_name: column.type_name.map(ColumnTypeName::from),
             type_text: column.type_text.unwrap_or_default(),

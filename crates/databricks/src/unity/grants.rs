@@ -6,10 +6,9 @@ use twinhouse_core::{Result, http::Method};
 use super::{
     Calls, Listing, Repeat,
     name::{OBJECT, SCHEMA, bad, check_full, check_part, check_principal},
-    open::words,
     pages::{Query, page, refused},
 };
-use crate::wire::nullable;
+use crate::{wire::nullable, words::words};
 
 words! {
     /// What privileges are given on.

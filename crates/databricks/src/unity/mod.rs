@@ -39,7 +39,6 @@ mod functions;
 mod grants;
 mod metastores;
 mod name;
-mod open;
 mod pages;
 mod refreshing;
 mod schemas;

@@ -9,12 +9,12 @@ use twinhouse_core::{Error, Result, http::Method};
 use super::{
     Calls, ColumnInfo, Listing, NewColumn, Repeat, TableConstraint, columns,
     name::{OBJECT, bad, check_full, check_keys, check_new, check_part, check_principal},
-    open::words,
     pages::{Query, page, refused},
 };
 use crate::{
     error::BACKEND,
     wire::{count, nullable},
+    words::words,
 };
 
 words! {

@@ -8,10 +8,12 @@ use super::{
     catalogs::{check_change, repeat_of},
     found,
     name::{OBJECT, bad, check_full, check_new, check_part},
-    open::words,
     pages::{Query, page, refused},
 };
-use crate::wire::{count, nullable};
+use crate::{
+    wire::{count, nullable},
+    words::words,
+};
 
 words! {
     /// Who looks after the files.

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use twinhouse_core::{Error, ErrorKind, Result};
 
+use crate::words::words;
+
 /// The longest name, in characters.
 const LONGEST_NAME: usize = 99;
 /// The most clusters.
@@ -71,51 +73,38 @@ pub struct EndpointTag {
     pub value: String,
 }
 
-/// The size of a cluster.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-#[non_exhaustive]
-pub enum ClusterSize {
-    /// 2X-Small
-    #[serde(rename = "2X-Small")]
-    XxSmall,
-    /// X-Small
-    #[serde(rename = "X-Small")]
-    XSmall,
-    /// Small
-    Small,
-    /// Medium
-    Medium,
-    /// Large
-    Large,
-    /// X-Large
-    #[serde(rename = "X-Large")]
-    XLarge,
-    /// 2X-Large
-    #[serde(rename = "2X-Large")]
-    XxLarge,
-    /// 3X-Large
-    #[serde(rename = "3X-Large")]
-    XxxLarge,
-    /// 4X-Large
-    #[serde(rename = "4X-Large")]
-    XxxxLarge,
-    /// Another, in the service's word.
-    #[serde(untagged)]
-    Other(String),
+words! {
+    /// The size of a cluster.
+    ClusterSize {
+        /// 2X-Small
+        XxSmall = "2X-Small",
+        /// X-Small
+        XSmall = "X-Small",
+        /// Small
+        Small = "Small",
+        /// Medium
+        Medium = "Medium",
+        /// Large
+        Large = "Large",
+        /// X-Large
+        XLarge = "X-Large",
+        /// 2X-Large
+        XxLarge = "2X-Large",
+        /// 3X-Large
+        XxxLarge = "3X-Large",
+        /// 4X-Large
+        XxxxLarge = "4X-Large",
+    }
 }
 
-/// The kind of a warehouse.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[non_exhaustive]
-pub enum WarehouseType {
-    /// The older kind.
-    Classic,
-    /// The kind that may be serverless.
-    Pro,
-    /// Another, in the service's word.
-    #[serde(untagged)]
-    Other(String),
+words! {
+    /// The kind of a warehouse.
+    WarehouseType {
+        /// The older kind.
+        Classic = "CLASSIC",
+        /// The kind that may be serverless.
+        Pro = "PRO",
+    }
 }
 
 /// Whether spot instances are used.

@@ -1,11 +1,12 @@
 //! What the service says of a warehouse.
 
-use std::fmt;
-
 use serde::Deserialize;
 
 use super::request::EndpointTag;
-use crate::wire::{count, nullable};
+use crate::{
+    wire::{count, nullable},
+    words::words,
+};
 
 /// A SQL warehouse.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -70,58 +71,27 @@ fn tags<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<EndpointTag>, D
     Ok(tags.custom_tags)
 }
 
-/// Where a warehouse stands.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(from = "String")]
-#[non_exhaustive]
-pub enum WarehouseState {
-    /// On its way up.
-    Starting,
-    /// At work.
-    Running,
-    /// On its way down.
-    Stopping,
-    /// Down. A statement starts it.
-    Stopped,
-    /// Being removed.
-    Deleting,
-    /// Removed.
-    Deleted,
-    /// A word that is newer than this code, or (empty) none at all.
-    Other(String),
-}
-
-impl WarehouseState {
-    /// The service's word.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Starting => "STARTING",
-            Self::Running => "RUNNING",
-            Self::Stopping => "STOPPING",
-            Self::Stopped => "STOPPED",
-            Self::Deleting => "DELETING",
-            Self::Deleted => "DELETED",
-            Self::Other(word) => word,
-        }
+words! {
+    /// Where a warehouse stands. Empty if the service does not say.
+    WarehouseState {
+        /// On its way up.
+        Starting = "STARTING",
+        /// At work.
+        Running = "RUNNING",
+        /// On its way down.
+        Stopping = "STOPPING",
+        /// Down. A statement starts it.
+        Stopped = "STOPPED",
+        /// Being removed.
+        Deleting = "DELETING",
+        /// Removed.
+        Deleted = "DELETED",
     }
 }
 
 impl Default for WarehouseState {
     fn default() -> Self {
         Self::Other(String::new())
-    }
-}
-
-impl From<String> for WarehouseState {
-    fn from(word: String) -> Self {
-        let known = [Self::Starting, Self::Running, Self::Stopping, Self::Stopped, Self::Deleting, Self::Deleted];
-        known.into_iter().find(|state| state.as_str() == word).unwrap_or(Self::Other(word))
-    }
-}
-
-impl fmt::Display for WarehouseState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 
@@ -143,43 +113,21 @@ pub struct Health {
     pub failure_reason: Option<serde_json::Value>,
 }
 
-/// How a warehouse is, in one word.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(from = "String")]
-#[non_exhaustive]
-pub enum HealthStatus {
-    /// Well.
-    Healthy,
-    /// Less than well.
-    Degraded,
-    /// Not at all.
-    Failed,
-    /// A word that is newer than this code, or (empty) none at all.
-    Other(String),
-}
-
-impl HealthStatus {
-    /// The service's word.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Healthy => "HEALTHY",
-            Self::Degraded => "DEGRADED",
-            Self::Failed => "FAILED",
-            Self::Other(word) => word,
-        }
+words! {
+    /// How a warehouse is, in one word. Empty if the service does not say.
+    HealthStatus {
+        /// Well.
+        Healthy = "HEALTHY",
+        /// Less than well.
+        Degraded = "DEGRADED",
+        /// Not at all.
+        Failed = "FAILED",
     }
 }
 
 impl Default for HealthStatus {
     fn default() -> Self {
         Self::Other(String::new())
-    }
-}
-
-impl From<String> for HealthStatus {
-    fn from(word: String) -> Self {
-        let known = [Self::Healthy, Self::Degraded, Self::Failed];
-        known.into_iter().find(|status| status.as_str() == word).unwrap_or(Self::Other(word))
     }
 }
 

@@ -1,43 +1,6 @@
 //! The workspace's own words, and room for those that are not known yet.
 
-/// Words of the service, and any other.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $word:ident = $text:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum $name {
-            $($(#[$of])* $word,)*
-            /// A word that this crate does not know, as the service writes it.
-            Other(String),
-        }
-
-        impl $name {
-            /// The service's own word.
-            pub fn as_str(&self) -> &str {
-                match self {
-                    $(Self::$word => $text,)*
-                    Self::Other(text) => text,
-                }
-            }
-        }
-
-        impl From<&str> for $name {
-            fn from(text: &str) -> Self {
-                match text {
-                    $($text => Self::$word,)*
-                    other => Self::Other(other.to_owned()),
-                }
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
-}
+use crate::words::words;
 
 words! {
     /// What an object of the workspace is.

@@ -1,8 +1,8 @@
 //! What only one cloud has.
 
-use crate::jobs::macros::{open_enum, record, setters};
+use crate::jobs::macros::{record, setters, words};
 
-open_enum! {
+words! {
     /// Which instances AWS is asked for.
     AwsAvailability {
         /// At any price.
@@ -14,7 +14,7 @@ open_enum! {
     }
 }
 
-open_enum! {
+words! {
     /// Which instances Azure is asked for.
     AzureAvailability {
         /// At any price.
@@ -26,7 +26,7 @@ open_enum! {
     }
 }
 
-open_enum! {
+words! {
     /// Which instances Google Cloud is asked for.
     GcpAvailability {
         /// At any price.
@@ -38,7 +38,7 @@ open_enum! {
     }
 }
 
-open_enum! {
+words! {
     /// Disks of AWS.
     EbsVolumeType {
         /// SSD.

@@ -9,7 +9,7 @@ use twinhouse_core::Result;
 use super::{AwsAttributes, AzureAttributes, GcpAttributes};
 use crate::jobs::{
     check::{at_most, invalid, not_empty},
-    macros::{open_enum, record, setters},
+    macros::{record, setters, words},
 };
 
 /// More the service does not run.
@@ -17,7 +17,7 @@ const MOST_INIT_SCRIPTS: usize = 10;
 
 const PROFILE: (&str, &str) = ("spark.databricks.cluster.profile", "singleNode");
 
-open_enum! {
+words! {
     /// Who may use the cluster, and how much of the data's protection it enforces.
     DataSecurityMode {
         /// One user or service principal.
@@ -35,7 +35,7 @@ open_enum! {
     }
 }
 
-open_enum! {
+words! {
     /// What executes queries.
     RuntimeEngine {
         /// The vectorised engine.

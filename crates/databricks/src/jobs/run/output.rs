@@ -10,7 +10,7 @@ use super::{Run, RunResult};
 use crate::{
     jobs::{
         RunId,
-        macros::{open_enum, record},
+        macros::{record, words},
     },
     wire::nullable,
 };
@@ -140,7 +140,7 @@ pub struct TaskOutput {
     pub output: twinhouse_core::Result<RunOutput>,
 }
 
-open_enum! {
+words! {
     /// Which views of a run to export.
     ViewsToExport {
         /// The notebook's code.

@@ -7,12 +7,12 @@ use serde_json::Value;
 use super::{RunOutcome, RunResult, RunState, RunStatus};
 use crate::jobs::{
     JobId, RepairId, RunId,
-    macros::{open_enum, record},
+    macros::{record, words},
     settings::JobSettings,
     task::{RunIf, TaskDependency},
 };
 
-open_enum! {
+words! {
     /// Where a run comes from.
     RunType {
         /// A job.

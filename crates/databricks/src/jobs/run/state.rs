@@ -1,8 +1,8 @@
 //! Where a run stands, in the two ways that the service says it.
 
-use crate::jobs::macros::{open_enum, record};
+use crate::jobs::macros::{record, words};
 
-open_enum! {
+words! {
     /// Where a run stands, in the older way.
     RunLifeCycleState {
         /// It waits for its turn.
@@ -26,7 +26,7 @@ open_enum! {
     }
 }
 
-open_enum! {
+words! {
     /// How a run came out, in the older way.
     RunResultState {
         /// Well.
@@ -52,7 +52,7 @@ open_enum! {
     }
 }
 
-open_enum! {
+words! {
     /// Where a run stands, in the newer way.
     RunStatusState {
         /// It waits for its turn.
@@ -72,7 +72,7 @@ open_enum! {
     }
 }
 
-open_enum! {
+words! {
     /// Why a run is over.
     TerminationCode {
         /// It came out well.
@@ -130,7 +130,7 @@ open_enum! {
     }
 }
 
-open_enum! {
+words! {
     /// Whose fault it was.
     TerminationType {
         /// Nobody's: it came out well.

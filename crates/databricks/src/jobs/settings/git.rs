@@ -4,10 +4,10 @@ use twinhouse_core::Result;
 
 use crate::jobs::{
     check::{invalid, not_empty},
-    macros::{open_enum, record, setters},
+    macros::{record, setters, words},
 };
 
-open_enum! {
+words! {
     /// Who hosts a repository.
     GitProvider {
         /// GitHub.
@@ -29,7 +29,7 @@ open_enum! {
     }
 }
 
-open_enum! {
+words! {
     /// Where code comes from. Unless said, from the repository if there is one.
     Source {
         /// From the workspace.

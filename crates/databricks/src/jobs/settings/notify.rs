@@ -1,6 +1,6 @@
 //! Who is told, and when a run is not well.
 
-use crate::jobs::macros::{open_enum, record, setters};
+use crate::jobs::macros::{record, setters, words};
 
 record! {
     /// Whom to write to.
@@ -118,7 +118,7 @@ impl NotificationSettings {
     }
 }
 
-open_enum! {
+words! {
     /// What a health rule looks at.
     JobsHealthMetric {
         /// How long it has been running, in seconds.
@@ -134,7 +134,7 @@ open_enum! {
     }
 }
 
-open_enum! {
+words! {
     /// How a health rule compares.
     JobsHealthOperator {
         /// More than.

@@ -4,10 +4,10 @@ use twinhouse_core::Result;
 
 use crate::jobs::{
     check::invalid,
-    macros::{open_enum, record},
+    macros::{record, words},
 };
 
-open_enum! {
+words! {
     /// What somebody may do with a job.
     PermissionLevel {
         /// Look at it.

@@ -4,10 +4,10 @@ use twinhouse_core::Result;
 
 use crate::jobs::{
     check::{invalid, not_empty},
-    macros::{open_enum, record, setters},
+    macros::{record, setters, words},
 };
 
-open_enum! {
+words! {
     /// Whether a schedule or trigger is at work.
     PauseStatus {
         /// It is not.
@@ -17,7 +17,7 @@ open_enum! {
     }
 }
 
-open_enum! {
+words! {
     /// How soon serverless compute begins.
     PerformanceTarget {
         /// At once.
@@ -98,7 +98,7 @@ record! {
     }
 }
 
-open_enum! {
+words! {
     /// Which of several tables must have changed.
     Condition {
         /// One of them.
@@ -132,7 +132,7 @@ impl TableUpdate {
     }
 }
 
-open_enum! {
+words! {
     /// A unit of time.
     PeriodicUnit {
         /// Minutes.

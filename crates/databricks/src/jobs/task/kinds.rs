@@ -8,7 +8,7 @@ use twinhouse_core::{Error, ErrorKind, Result};
 use super::Task;
 use crate::jobs::{
     JobId,
-    macros::{open_enum, record, setters},
+    macros::{record, setters, words},
     settings::Source,
 };
 
@@ -297,7 +297,7 @@ impl RunJobTask {
     }
 }
 
-open_enum! {
+words! {
     /// How a condition compares. Equality is of text; the others take numbers.
     ConditionOp {
         /// Equal, as text.

@@ -9,11 +9,11 @@ use super::{
 use crate::jobs::{
     JobId,
     cluster::ClusterSpec,
-    macros::{notice_setters, open_enum, record, setters},
+    macros::{notice_setters, record, setters, words},
     settings::{EmailNotifications, JobsHealthRules, Library, NotificationSettings, WebhookNotifications},
 };
 
-open_enum! {
+words! {
     /// Of those that a task depends on, which must have come out how for it to run.
     RunIf {
         /// All have succeeded. So it is unless said.
