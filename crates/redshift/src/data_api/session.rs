@@ -122,7 +122,7 @@ impl SessionTransaction {
         }
         let begin = if options.read_only { "BEGIN READ ONLY" } else { "BEGIN" };
         // A session whose first statement is a setting: BEGIN must not be the one that a lost answer repeats.
-        let limit = options.statement_timeout.map_or(0, |limit| limit.as_millis().max(1));
+        let limit = options.statement_timeout.map_or(0, |limit| limit.as_millis().clamp(1, i32::MAX as u128));
         let first = format!("SET statement_timeout TO {limit}");
         let mut session = DataApiSession::open(client, IDLE, &first).await?;
         session.execute(StatementRequest::write(begin)).await?;

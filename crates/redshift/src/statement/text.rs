@@ -78,10 +78,10 @@ impl Words {
     }
 
     /// Whether it leaves something on the session that no reset undoes: a temporary table, a prepared statement, another
-    /// user.
+    /// user or database. What a procedure leaves its text does not say.
     pub(crate) fn spoils_session(&self) -> bool {
         match self.verb() {
-            "PREPARE" => true,
+            "PREPARE" | "CALL" | "USE" => true,
             "SET" => self.begins(&["SET", "SESSION", "AUTHORIZATION"]),
             "CREATE" | "SELECT" | "WITH" => self.temporary,
             _ => false,
@@ -255,6 +255,8 @@ mod tests {
             "select a into temp b from c",
             "prepare p as select 1",
             "set session authorization bob",
+            "call rebuild_totals()",
+            "use sales",
         ] {
             assert!(Words::of(sql).spoils_session(), "{sql}");
         }
