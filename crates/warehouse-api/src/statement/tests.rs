@@ -1,6 +1,7 @@
 //! The promises of the handle, against a statement that does as it is told.
 
 use std::{
+    ops::Range,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU32, AtomicUsize, Ordering},
@@ -15,7 +16,7 @@ use arrow::{
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use tokio::{sync::oneshot, task::yield_now, time::Instant};
-use twinhouse_core::{Error, ErrorKind, Result, telemetry::StatementWatch};
+use twinhouse_core::{Error, ErrorKind, Fault, Result, telemetry::StatementWatch};
 
 use super::*;
 use crate::batches::BatchStream;
@@ -99,6 +100,61 @@ async fn waiting_looks_again_and_again_until_rows_can_be_read() {
     assert_eq!(rows, vec![batch()]);
     settle().await;
     assert_eq!(cancelled.load(Ordering::SeqCst), 0, "a statement that was read to its end is not cancelled");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_cannot_be_asked_for_a_while_does_not_end_the_wait() {
+    for (out_of_sight, wish, error, seen) in [
+        (60, None, ErrorKind::Unavailable, true),
+        (60, Some(Duration::from_secs(90)), ErrorKind::RateLimited, true),
+        (180, None, ErrorKind::Unavailable, false),
+        (1, None, ErrorKind::PermissionDenied, false),
+    ] {
+        let lost = Error::new(error, "no");
+        let fault = Fault { retry_after: wish, ..lost.fault() };
+        let (driver, cancelled) = scripted(vec![StatementStatus::Running, StatementStatus::Ready], vec![Ok(batch())]);
+        let began = Instant::now();
+        let outage = Duration::from_secs(1)..Duration::from_secs(1 + out_of_sight);
+        let driver = Outage { driver, began, outage, error: lost.with_fault(fault) };
+        let handle = StatementHandle::new(Arc::new(driver), &CallOptions::default());
+        let result = handle.finish().await;
+        settle().await;
+        assert_eq!(result.as_ref().map_err(Error::kind).err(), (!seen).then_some(error), "{out_of_sight} s");
+        assert_eq!(cancelled.load(Ordering::SeqCst), u32::from(!seen));
+        assert!(began.elapsed() >= wish.unwrap_or_default());
+    }
+}
+
+/// Whose looks fail for a while, and who is still at work until then.
+#[derive(Debug)]
+struct Outage {
+    driver: Scripted,
+    began: Instant,
+    outage: Range<Duration>,
+    error: Error,
+}
+
+#[async_trait]
+impl StatementDriver for Outage {
+    fn id(&self) -> &StatementId {
+        self.driver.id()
+    }
+
+    async fn status(&self) -> Result<StatementStatus> {
+        match self.began.elapsed() {
+            now if self.outage.contains(&now) => Err(self.error.clone()),
+            now if now < self.outage.start => Ok(StatementStatus::Running),
+            _ => self.driver.status().await,
+        }
+    }
+
+    async fn cancel(&self) -> Result<()> {
+        self.driver.cancel().await
+    }
+
+    async fn results(&self) -> Result<BatchStream> {
+        self.driver.results().await
+    }
 }
 
 #[tokio::test(start_paused = true)]
