@@ -242,6 +242,10 @@ fn teach(shared: &Shared, lesson: impl FnOnce(&Limiter)) {
     if before != after {
         shared.labels.set(metric::LIMITER_RATE, after);
     }
+    if after < before {
+        let Labels { backend, host, class } = &shared.labels;
+        tracing::warn!(backend, %host, class, before, after, "throttled: fewer calls a second from now on");
+    }
 }
 
 fn settle(shared: &Shared, pass: super::Pass, fault: Option<FaultClass>) {
