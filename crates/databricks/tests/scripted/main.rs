@@ -25,6 +25,7 @@ mod merge_clauses;
 mod replace;
 mod sql;
 mod sql_pain;
+mod sql_spoiled;
 mod statements;
 mod streaming;
 mod streaming_submit;
