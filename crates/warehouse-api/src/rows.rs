@@ -34,6 +34,11 @@ impl<T: DeserializeOwned + Send + 'static> RowStream<T> {
         Self { batches, rows: VecDeque::new() }
     }
 
+    /// Whether the server cut the result short (a row or byte limit). Known at the end of the stream.
+    pub fn is_truncated(&self) -> bool {
+        self.batches.is_truncated()
+    }
+
     /// All rows at once. Memory grows with the result.
     ///
     /// # Errors

@@ -68,42 +68,55 @@ pub(super) fn float<T: std::str::FromStr>(text: &str) -> Option<T> {
     text.parse().ok()
 }
 
-/// Months of `Y-M`, with or without `INTERVAL '…' YEAR TO MONTH` around it.
+/// Months of `Y-M`, or of `INTERVAL '…' YEAR`, `MONTH` or `YEAR TO MONTH`.
 pub(super) fn months(text: &str) -> Option<i32> {
-    let (sign, text) = signed(inner(text));
-    let (years, months) = text.split_once('-').unwrap_or(("0", text));
+    let (sign, digits, unit) = interval(text);
+    let (years, months) = match (digits.split_once('-'), unit) {
+        (Some(both), _) => both,
+        (None, "YEAR") => (digits, "0"),
+        (None, "MONTH") => ("0", digits),
+        // A number alone does not say of what.
+        (None, _) => return None,
+    };
     let total = years.trim().parse::<i64>().ok()?.checked_mul(12)?.checked_add(months.trim().parse::<i64>().ok()?)?;
     let total = i32::try_from(sign.checked_mul(total)?).ok()?;
     Some(IntervalYearMonthType::make_value(total / 12, total % 12))
 }
 
-/// Microseconds of `D HH:MM:SS.nnnnnnnnn`, with or without `INTERVAL '…' DAY TO SECOND` around it.
+/// Microseconds of `D HH:MM:SS.nnnnnnnnn`, or of `INTERVAL '…'` with any of its units from `DAY` to `SECOND`.
 pub(super) fn day_time(text: &str) -> Option<i64> {
-    let (sign, text) = signed(inner(text));
-    let (days, clock) = text.split_once(' ').unwrap_or(("0", text));
-    let mut parts = clock.splitn(3, ':');
-    let (hours, minutes, seconds) = (parts.next()?, parts.next()?, parts.next()?);
-    let (seconds, fraction) = seconds.split_once('.').unwrap_or((seconds, ""));
+    const UNITS: [(&str, i64); 4] = [("DAY", 86_400), ("HOUR", 3600), ("MINUTE", 60), ("SECOND", 1)];
+    let (sign, digits, unit) = interval(text);
+    let parts: Vec<_> = digits.split([' ', ':']).collect();
+    let first = match unit.split(' ').next().filter(|name| !name.is_empty()) {
+        Some(name) => UNITS.iter().position(|(known, _)| *known == name)?,
+        // Bare, it has hours, minutes and seconds at least.
+        None if parts.len() >= 3 => UNITS.len().checked_sub(parts.len())?,
+        None => return None,
+    };
+    let units = UNITS.get(first..first + parts.len())?;
     let whole = |part: &str| part.parse::<i64>().ok().filter(|n| *n >= 0);
-    let micros = format!("{fraction:0<6}");
-    let (micros, beyond) = micros.split_at_checked(6)?;
-    if !beyond.bytes().all(|b| b == b'0') {
-        return None;
-    }
-    let hours = whole(days)?.checked_mul(24)?.checked_add(whole(hours)?)?;
-    let seconds = hours.checked_mul(60)?.checked_add(whole(minutes)?)?.checked_mul(60)?.checked_add(whole(seconds)?)?;
-    seconds.checked_mul(1_000_000)?.checked_add(whole(micros)?)?.checked_mul(sign)
+    parts.into_iter().zip(units).try_fold(0_i64, |sum, (part, (name, seconds))| {
+        let (part, fraction) = part.split_once('.').filter(|_| *name == "SECOND").unwrap_or((part, ""));
+        let micros = format!("{fraction:0<6}");
+        let (micros, beyond) = micros.split_at_checked(6)?;
+        let micros = whole(part)?.checked_mul(seconds * 1_000_000)?.checked_add(whole(micros)?)?;
+        if beyond.bytes().all(|b| b == b'0') { sum.checked_add(sign * micros) } else { None }
+    })
 }
 
-fn inner(text: &str) -> &str {
-    text.split('\'').nth(1).unwrap_or(text).trim()
-}
-
-fn signed(text: &str) -> (i64, &str) {
-    match text.strip_prefix('-') {
-        Some(rest) => (-1, rest),
-        None => (1, text.strip_prefix('+').unwrap_or(text)),
-    }
+/// The sign of an interval, its digits and, behind their quotes if it has some, its units.
+fn interval(text: &str) -> (i64, &str, &str) {
+    let mut parts = text.split('\'');
+    let (digits, unit) = match (parts.next(), parts.next(), parts.next()) {
+        (_, Some(digits), Some(unit)) => (digits, unit),
+        _ => (text, ""),
+    };
+    let (sign, digits) = match digits.trim().strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, digits.trim().trim_start_matches('+')),
+    };
+    (sign, digits, unit.trim())
 }
 
 #[cfg(test)]
@@ -152,8 +165,18 @@ mod tests {
     fn intervals_are_read_bare_and_dressed() {
         assert_eq!(months("1-2"), Some(14));
         assert_eq!(months("INTERVAL '-1-2' YEAR TO MONTH"), Some(-14));
+        assert_eq!(
+            (months("INTERVAL '3' YEAR"), months("INTERVAL '-3' MONTH"), months("3")),
+            (Some(36), Some(-3), None)
+        );
         assert_eq!(day_time("1 02:03:04.000005000"), Some(93_784_000_005));
         assert_eq!(day_time("INTERVAL '-0 00:00:01' DAY TO SECOND"), Some(-1_000_000));
+        assert_eq!(day_time("INTERVAL '1 02' DAY TO HOUR"), Some(93_600_000_000));
+        assert_eq!(day_time("INTERVAL '-05:06.5' MINUTE TO SECOND"), Some(-306_500_000));
+        assert_eq!((day_time("02:03:04"), day_time("INTERVAL '7' DAY")), (Some(7_384_000_000), Some(604_800_000_000)));
+        for odd in ["7", "02:03", "1 2 02:03:04", "INTERVAL '1:2' SECOND", "INTERVAL '7' WEEK", "", "1 02:-3:04"] {
+            assert_eq!(day_time(odd), None, "{odd}");
+        }
         assert_eq!(day_time("0 00:00:00.0000001"), None);
         assert_eq!(day_time("soon"), None);
     }

@@ -151,11 +151,17 @@ async fn a_result_that_was_cut_short_says_so() {
     let bench = Bench::new().await;
     let mut cut = linked(&[("n", "BIGINT")], 1000, 1, json!([link(&bench, "/a", FAR, json!({ "row_count": 1 }))]));
     cut["manifest"]["truncated"] = json!(true);
-    bench.answers(cut);
+    bench.answers(cut.clone());
     bench.server.once("GET", "/a", Answer::ok(file(&[numbers("n", [1])])));
     let mut stream = bench.warehouse.query("select n").await.unwrap();
     assert!(stream.try_next().await.unwrap().is_some() && stream.try_next().await.unwrap().is_none());
     assert!(stream.is_truncated());
+
+    bench.answers(cut);
+    bench.server.once("GET", "/a", Answer::ok(file(&[numbers("n", [1])])));
+    let mut rows = bench.warehouse.query_as::<(i64,)>("select n").await.unwrap();
+    assert_eq!((rows.try_next().await.unwrap(), rows.try_next().await.unwrap()), (Some((1,)), None));
+    assert!(rows.is_truncated());
 }
 
 #[tokio::test]
