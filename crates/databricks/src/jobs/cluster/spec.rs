@@ -73,6 +73,12 @@ impl Storage {
         /// The region of an S3 bucket.
         with_region(region: some String);
     }
+
+    /// A bucket of S3 is found by its region, or by an endpoint.
+    fn check_region(&self, field: String) -> Result<()> {
+        let found = self.region.is_some() || self.rest.contains_key("endpoint");
+        if found { Ok(()) } else { Err(invalid(field, "must be set")) }
+    }
 }
 
 impl From<&str> for Storage {
@@ -287,18 +293,24 @@ impl ClusterSpec {
         if clouds.into_iter().filter(|set| *set).count() > 1 {
             return Err(invalid(at("aws_attributes"), "must not be set together with those of another cloud"));
         }
-        for key in self.spark_conf.keys().chain(self.spark_env_vars.keys()) {
-            not_empty(at("spark_conf"), key)?;
+        let named = [
+            ("spark_conf", &self.spark_conf),
+            ("spark_env_vars", &self.spark_env_vars),
+            ("custom_tags", &self.custom_tags),
+        ];
+        for (name, values) in named {
+            values.keys().try_for_each(|key| not_empty(at(name), key))?;
         }
-        if let Some(script) = self.init_scripts.iter().position(needs_region) {
-            return Err(invalid(at(&format!("init_scripts[{script}].s3.region")), "must be set"));
+        for (nth, script) in self.init_scripts.iter().enumerate() {
+            if let InitScript::S3(storage) = script {
+                storage.check_region(at(&format!("init_scripts[{nth}].s3.region")))?;
+            }
+        }
+        if let Some(ClusterLogConf::S3(storage)) = &self.cluster_log_conf {
+            storage.check_region(at("cluster_log_conf.s3.region"))?;
         }
         at_most(at("init_scripts"), self.init_scripts.len(), MOST_INIT_SCRIPTS)
     }
-}
-
-fn needs_region(script: &InitScript) -> bool {
-    matches!(script, InitScript::S3(storage) if storage.region.is_none() && !storage.rest.contains_key("endpoint"))
 }
 
 /// Without workers, on purpose.
@@ -351,6 +363,10 @@ mod tests {
             (base().with_instance_pool("p"), "instance_pool_id"),
             (ClusterSpec::new(" ").with_node_type("n").with_workers(1), "spark_version"),
             (base().with_init_script(InitScript::S3("s3://b/i".into())), "init_scripts[0].s3.region"),
+            (base().with_logs(ClusterLogConf::S3("s3://b/logs".into())), "cluster_log_conf.s3.region"),
+            (base().with_spark_conf("", "x"), "spark_conf"),
+            (base().with_env_var(" ", "x"), "spark_env_vars"),
+            (base().with_custom_tag("", "x"), "custom_tags"),
             (
                 base().with_aws_attributes(AwsAttributes::new()).with_gcp_attributes(GcpAttributes::new()),
                 "aws_attributes",
