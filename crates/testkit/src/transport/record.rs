@@ -26,7 +26,7 @@ const LONGEST: usize = 64 << 20;
 
 /// Stands between a client and the network and keeps what goes to and fro, without secrets: no header but harmless ones
 /// is kept; tokens, keys and passwords in JSON, forms and queries become `***`, and so do they and the credential of each
-/// request wherever else they stand; presigned links are exchanged for ones that only a replay can follow. The rows of
+/// request in all answers and in later requests; presigned links are exchanged for ones that only a replay can follow. The rows of
 /// results, and whatever is packed or in base64, are recorded as they are: record what others may see.
 ///
 /// Clones keep into one recording.

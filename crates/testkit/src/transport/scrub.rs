@@ -93,15 +93,14 @@ impl Scrubber {
         let form = kind.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
         let body = match (form, std::str::from_utf8(body)) {
             (true, Ok(text)) => Content::Text(self.form(text)),
-            _ => self.content(Content::of(body)),
+            _ => self.scrubbed(Content::of(body), false),
         };
         Asked { method: request.method().as_str().to_owned(), target: self.target(request.url()), body }
     }
 
-    /// The same once more: what was only known to be secret after it was scrubbed goes too.
+    /// The same once more: what an answer gave away before it was known to be secret goes too. The request stays: a replay
+    /// asks with no more knowledge than there was.
     pub(super) fn again(&mut self, mut exchange: Exchange) -> Exchange {
-        exchange.request.target = self.text(&exchange.request.target);
-        exchange.request.body = self.content(exchange.request.body);
         if let Outcome::Answer { body, .. } = &mut exchange.outcome {
             *body = self.content(std::mem::take(body));
         }
@@ -132,11 +131,16 @@ impl Scrubber {
         form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
     }
 
-    /// The body of an answer, or of a request that is no form.
+    /// The body of an answer.
     pub(super) fn content(&mut self, content: Content) -> Content {
+        self.scrubbed(content, true)
+    }
+
+    /// A secret of an answer is one wherever it stands. What a request calls a token may be a name that the caller gave.
+    fn scrubbed(&mut self, content: Content, learn: bool) -> Content {
         match content {
             Content::Json(mut json) => {
-                self.json(&mut json, false);
+                self.json(&mut json, false, learn);
                 Content::Json(json)
             }
             Content::Text(text) => Content::Text(self.text(&text)),
@@ -144,14 +148,16 @@ impl Scrubber {
         }
     }
 
-    fn json(&mut self, value: &mut Value, is_link: bool) {
+    fn json(&mut self, value: &mut Value, is_link: bool, learn: bool) {
         match value {
             Value::Object(fields) => {
                 let has_link = is_link || fields.keys().any(|name| is_one_of(LINK_FIELDS, name));
                 for (name, value) in fields {
                     match value {
                         Value::String(text) if is_one_of(SECRET_FIELDS, name) => {
-                            self.hide(text);
+                            if learn {
+                                self.hide(text);
+                            }
                             HIDDEN.clone_into(text);
                         }
                         // Headers that go with a presigned link may hold its key.
@@ -162,11 +168,11 @@ impl Scrubber {
                             let values = headers.iter_mut().filter_map(|header| header.get_mut("value"));
                             values.for_each(|value| *value = HIDDEN.into());
                         }
-                        value => self.json(value, is_link || is_one_of(LINK_FIELDS, name)),
+                        value => self.json(value, is_link || is_one_of(LINK_FIELDS, name), learn),
                     }
                 }
             }
-            Value::Array(values) => values.iter_mut().for_each(|value| self.json(value, is_link)),
+            Value::Array(values) => values.iter_mut().for_each(|value| self.json(value, is_link, learn)),
             Value::String(text) => *text = self.link(text, is_link).unwrap_or_else(|| self.text(text)),
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }

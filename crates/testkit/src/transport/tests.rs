@@ -239,6 +239,25 @@ async fn secrets_are_found_whatever_they_are_called_and_whenever_they_are_known(
     assert!(text.contains("odd") && text.contains("x-key"), "{text}");
 }
 
+/// A load calls its own name a token, and has it in its addresses.
+#[tokio::test]
+async fn what_only_a_request_calls_a_token_is_found_again_in_its_addresses() {
+    let server = ScriptedTransport::new();
+    server.otherwise(|_| Some(Answer::json(json!({}))));
+    let recorder = Recorder::new(server);
+    let replayer = || Replayer::strict(recorder.cassette());
+    let work = async |http: Http| {
+        get(&http, "/loads/nightly-2026-01-31").await.unwrap();
+        let ledger = Body::json(&json!({ "token": "nightly-2026-01-31" })).unwrap();
+        http.send(Request::put(url("/loads/nightly-2026-01-31/ledger")).with_body(ledger)).await.unwrap();
+        get(&http, "/loads/nightly-2026-01-31/ledger").await.unwrap();
+    };
+    work(http(recorder.clone())).await;
+    let again = replayer();
+    work(http(again.clone())).await;
+    again.verify();
+}
+
 #[tokio::test]
 async fn the_length_that_was_announced_is_announced_again() {
     let server = ScriptedTransport::new();
