@@ -15,6 +15,7 @@ mod config;
 mod error;
 mod load;
 mod merge;
+mod setters;
 mod statement;
 mod tables;
 mod types;

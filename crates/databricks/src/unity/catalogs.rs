@@ -11,6 +11,7 @@ use super::{
     pages::{Query, page},
 };
 use crate::{
+    setters::setters,
     wire::{count, nullable},
     words::words,
 };
@@ -106,18 +107,11 @@ pub struct ListCatalogs {
 }
 
 impl ListCatalogs {
-    /// The most that one page may have.
-    #[must_use]
-    pub fn with_max_results(mut self, max_results: u32) -> Self {
-        self.max_results = max_results;
-        self
-    }
-
-    /// Also those of which only the description may be read.
-    #[must_use]
-    pub fn with_include_browse(mut self, include: bool) -> Self {
-        self.include_browse = include;
-        self
+    setters! {
+        /// The most that one page may have.
+        with_max_results(max_results: is u32);
+        /// Also those of which only the description may be read.
+        with_include_browse(include_browse: is bool);
     }
 }
 
@@ -156,25 +150,13 @@ impl CreateCatalog {
         Self { name: name.into(), ..Self::default() }
     }
 
-    /// What it is about.
-    #[must_use]
-    pub fn with_comment(mut self, comment: impl Into<String>) -> Self {
-        self.comment = Some(comment.into());
-        self
-    }
-
-    /// Adds a property.
-    #[must_use]
-    pub fn with_property(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.properties.insert(key.into(), value.into());
-        self
-    }
-
-    /// Where its managed tables are kept.
-    #[must_use]
-    pub fn with_storage_root(mut self, url: impl Into<String>) -> Self {
-        self.storage_root = Some(url.into());
-        self
+    setters! {
+        /// What it is about.
+        with_comment(comment: some String);
+        /// Adds a property.
+        with_property(properties: pair);
+        /// Where its managed tables are kept.
+        with_storage_root(storage_root: some String);
     }
 
     /// Makes it a foreign catalog, over this connection and with these options.
@@ -235,25 +217,13 @@ pub struct UpdateCatalog {
 }
 
 impl UpdateCatalog {
-    /// The new name.
-    #[must_use]
-    pub fn with_new_name(mut self, name: impl Into<String>) -> Self {
-        self.new_name = Some(name.into());
-        self
-    }
-
-    /// What it is about.
-    #[must_use]
-    pub fn with_comment(mut self, comment: impl Into<String>) -> Self {
-        self.comment = Some(comment.into());
-        self
-    }
-
-    /// The new owner.
-    #[must_use]
-    pub fn with_owner(mut self, owner: impl Into<String>) -> Self {
-        self.owner = Some(owner.into());
-        self
+    setters! {
+        /// The new name.
+        with_new_name(new_name: some String);
+        /// What it is about.
+        with_comment(comment: some String);
+        /// The new owner.
+        with_owner(owner: some String);
     }
 
     /// All properties.
@@ -263,11 +233,9 @@ impl UpdateCatalog {
         self
     }
 
-    /// Which workspaces see it.
-    #[must_use]
-    pub fn with_isolation_mode(mut self, mode: IsolationMode) -> Self {
-        self.isolation_mode = Some(mode);
-        self
+    setters! {
+        /// Which workspaces see it.
+        with_isolation_mode(isolation_mode: value IsolationMode);
     }
 
     fn check(&self) -> Result<()> {

@@ -6,6 +6,7 @@ use twinhouse_core::Result;
 
 use super::name::{bad, check_part};
 use crate::{
+    setters::setters,
     types::{Spelling, field_json, of_column, of_json},
     wire,
     words::words,
@@ -175,25 +176,13 @@ impl NewColumn {
         Self { name: name.into(), data_type, nullable: true, comment: None, partition_index: None }
     }
 
-    /// Whether it may hold nulls.
-    #[must_use]
-    pub fn with_nullable(mut self, nullable: bool) -> Self {
-        self.nullable = nullable;
-        self
-    }
-
-    /// What it is about.
-    #[must_use]
-    pub fn with_comment(mut self, comment: impl Into<String>) -> Self {
-        self.comment = Some(comment.into());
-        self
-    }
-
-    /// Its place among those that the table is partitioned by, from 0.
-    #[must_use]
-    pub fn with_partition_index(mut self, index: u32) -> Self {
-        self.partition_index = Some(index);
-        self
+    setters! {
+        /// Whether it may hold nulls.
+        with_nullable(nullable: is bool);
+        /// What it is about.
+        with_comment(comment: some String);
+        /// Its place among those that the table is partitioned by, from 0.
+        with_partition_index(partition_index: value u32);
     }
 
     /// Refuses a name that a column cannot have, and a type that has no spelling here.

@@ -9,6 +9,7 @@ use super::{
     name::{OBJECT, bad, check_full, check_part},
     pages::Query,
 };
+use crate::setters::setters;
 
 /// What a table says of its rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,11 +49,9 @@ impl PrimaryKeyConstraint {
         Self { name: name.into(), child_columns, ..Self::default() }
     }
 
-    /// Lets the optimiser believe it.
-    #[must_use]
-    pub fn with_rely(mut self, rely: bool) -> Self {
-        self.rely = Some(rely);
-        self
+    setters! {
+        /// Lets the optimiser believe it.
+        with_rely(rely: value bool);
     }
 }
 
@@ -91,11 +90,9 @@ impl ForeignKeyConstraint {
         }
     }
 
-    /// Lets the optimiser believe it.
-    #[must_use]
-    pub fn with_rely(mut self, rely: bool) -> Self {
-        self.rely = Some(rely);
-        self
+    setters! {
+        /// Lets the optimiser believe it.
+        with_rely(rely: value bool);
     }
 }
 

@@ -12,7 +12,10 @@ use super::{
     name::{OBJECT, bad, check_full, check_new, check_part, check_principal},
     pages::{Query, page, refused},
 };
-use crate::wire::{self, count, nullable};
+use crate::{
+    setters::setters,
+    wire::{self, count, nullable},
+};
 
 /// A parameter of a function, or a column of the table that it answers.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -156,18 +159,11 @@ impl ListFunctions {
         Self { catalog_name: catalog_name.into(), schema_name: schema_name.into(), ..Self::default() }
     }
 
-    /// The most that one page may have.
-    #[must_use]
-    pub fn with_max_results(mut self, max_results: u32) -> Self {
-        self.max_results = max_results;
-        self
-    }
-
-    /// Also those of which only the description may be read.
-    #[must_use]
-    pub fn with_include_browse(mut self, include: bool) -> Self {
-        self.include_browse = include;
-        self
+    setters! {
+        /// The most that one page may have.
+        with_max_results(max_results: is u32);
+        /// Also those of which only the description may be read.
+        with_include_browse(include_browse: is bool);
     }
 }
 
@@ -221,18 +217,11 @@ impl CreateFunction {
         self
     }
 
-    /// Whether the same input always gives the same answer.
-    #[must_use]
-    pub fn with_deterministic(mut self, deterministic: bool) -> Self {
-        self.is_deterministic = deterministic;
-        self
-    }
-
-    /// What it is about.
-    #[must_use]
-    pub fn with_comment(mut self, comment: impl Into<String>) -> Self {
-        self.comment = Some(comment.into());
-        self
+    setters! {
+        /// Whether the same input always gives the same answer.
+        with_deterministic(is_deterministic: is bool);
+        /// What it is about.
+        with_comment(comment: some String);
     }
 
     fn check(&self) -> Result<()> {

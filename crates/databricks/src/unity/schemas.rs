@@ -12,7 +12,10 @@ use super::{
     name::{SCHEMA, bad, check_full, check_keys, check_new, check_part},
     pages::{Query, page, refused},
 };
-use crate::wire::{count, nullable};
+use crate::{
+    setters::setters,
+    wire::{count, nullable},
+};
 
 /// A schema as the service describes it. Times are milliseconds since 1970.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -77,18 +80,11 @@ impl ListSchemas {
         Self { catalog_name: catalog_name.into(), ..Self::default() }
     }
 
-    /// The most that one page may have.
-    #[must_use]
-    pub fn with_max_results(mut self, max_results: u32) -> Self {
-        self.max_results = max_results;
-        self
-    }
-
-    /// Also those of which only the description may be read.
-    #[must_use]
-    pub fn with_include_browse(mut self, include: bool) -> Self {
-        self.include_browse = include;
-        self
+    setters! {
+        /// The most that one page may have.
+        with_max_results(max_results: is u32);
+        /// Also those of which only the description may be read.
+        with_include_browse(include_browse: is bool);
     }
 }
 
@@ -117,25 +113,13 @@ impl CreateSchema {
         Self { name: name.into(), catalog_name: catalog_name.into(), ..Self::default() }
     }
 
-    /// What it is about.
-    #[must_use]
-    pub fn with_comment(mut self, comment: impl Into<String>) -> Self {
-        self.comment = Some(comment.into());
-        self
-    }
-
-    /// Adds a property.
-    #[must_use]
-    pub fn with_property(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.properties.insert(key.into(), value.into());
-        self
-    }
-
-    /// Where its managed tables are kept.
-    #[must_use]
-    pub fn with_storage_root(mut self, url: impl Into<String>) -> Self {
-        self.storage_root = Some(url.into());
-        self
+    setters! {
+        /// What it is about.
+        with_comment(comment: some String);
+        /// Adds a property.
+        with_property(properties: pair);
+        /// Where its managed tables are kept.
+        with_storage_root(storage_root: some String);
     }
 
     fn check(&self) -> Result<()> {
@@ -164,25 +148,13 @@ pub struct UpdateSchema {
 }
 
 impl UpdateSchema {
-    /// The new name, without the catalog's.
-    #[must_use]
-    pub fn with_new_name(mut self, name: impl Into<String>) -> Self {
-        self.new_name = Some(name.into());
-        self
-    }
-
-    /// What it is about.
-    #[must_use]
-    pub fn with_comment(mut self, comment: impl Into<String>) -> Self {
-        self.comment = Some(comment.into());
-        self
-    }
-
-    /// The new owner.
-    #[must_use]
-    pub fn with_owner(mut self, owner: impl Into<String>) -> Self {
-        self.owner = Some(owner.into());
-        self
+    setters! {
+        /// The new name, without the catalog's.
+        with_new_name(new_name: some String);
+        /// What it is about.
+        with_comment(comment: some String);
+        /// The new owner.
+        with_owner(owner: some String);
     }
 
     /// All properties.

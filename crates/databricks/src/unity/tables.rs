@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     error::BACKEND,
+    setters::setters,
     wire::{count, nullable},
     words::words,
 };
@@ -188,39 +189,17 @@ impl ListTables {
         Self { catalog_name: catalog_name.into(), schema_name: schema_name.into(), ..Self::default() }
     }
 
-    /// The most that one page may have.
-    #[must_use]
-    pub fn with_max_results(mut self, max_results: u32) -> Self {
-        self.max_results = max_results;
-        self
-    }
-
-    /// Leave the columns out.
-    #[must_use]
-    pub fn with_omit_columns(mut self, omit: bool) -> Self {
-        self.omit_columns = omit;
-        self
-    }
-
-    /// Leave the properties out.
-    #[must_use]
-    pub fn with_omit_properties(mut self, omit: bool) -> Self {
-        self.omit_properties = omit;
-        self
-    }
-
-    /// Leave out who made, changed and owns it.
-    #[must_use]
-    pub fn with_omit_username(mut self, omit: bool) -> Self {
-        self.omit_username = omit;
-        self
-    }
-
-    /// Also those of which only the description may be read.
-    #[must_use]
-    pub fn with_include_browse(mut self, include: bool) -> Self {
-        self.include_browse = include;
-        self
+    setters! {
+        /// The most that one page may have.
+        with_max_results(max_results: is u32);
+        /// Leave the columns out.
+        with_omit_columns(omit_columns: is bool);
+        /// Leave the properties out.
+        with_omit_properties(omit_properties: is bool);
+        /// Leave out who made, changed and owns it.
+        with_omit_username(omit_username: is bool);
+        /// Also those of which only the description may be read.
+        with_include_browse(include_browse: is bool);
     }
 }
 
@@ -244,25 +223,13 @@ impl ListSummaries {
         Self { catalog_name: catalog_name.into(), ..Self::default() }
     }
 
-    /// Only schemas like this.
-    #[must_use]
-    pub fn with_schema_name_pattern(mut self, pattern: impl Into<String>) -> Self {
-        self.schema_name_pattern = Some(pattern.into());
-        self
-    }
-
-    /// Only tables like this.
-    #[must_use]
-    pub fn with_table_name_pattern(mut self, pattern: impl Into<String>) -> Self {
-        self.table_name_pattern = Some(pattern.into());
-        self
-    }
-
-    /// The most that one page may have.
-    #[must_use]
-    pub fn with_max_results(mut self, max_results: u32) -> Self {
-        self.max_results = max_results;
-        self
+    setters! {
+        /// Only schemas like this.
+        with_schema_name_pattern(schema_name_pattern: some String);
+        /// Only tables like this.
+        with_table_name_pattern(table_name_pattern: some String);
+        /// The most that one page may have.
+        with_max_results(max_results: is u32);
     }
 }
 
@@ -320,11 +287,9 @@ impl CreateTable {
         self
     }
 
-    /// Adds a property.
-    #[must_use]
-    pub fn with_property(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.properties.insert(key.into(), value.into());
-        self
+    setters! {
+        /// Adds a property.
+        with_property(properties: pair);
     }
 
     fn check(&self) -> Result<()> {

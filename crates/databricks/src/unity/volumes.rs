@@ -11,6 +11,7 @@ use super::{
     pages::{Query, page, refused},
 };
 use crate::{
+    setters::setters,
     wire::{count, nullable},
     words::words,
 };
@@ -89,18 +90,11 @@ impl ListVolumes {
         Self { catalog_name: catalog_name.into(), schema_name: schema_name.into(), ..Self::default() }
     }
 
-    /// The most that one page may have.
-    #[must_use]
-    pub fn with_max_results(mut self, max_results: u32) -> Self {
-        self.max_results = max_results;
-        self
-    }
-
-    /// Also those of which only the description may be read.
-    #[must_use]
-    pub fn with_include_browse(mut self, include: bool) -> Self {
-        self.include_browse = include;
-        self
+    setters! {
+        /// The most that one page may have.
+        with_max_results(max_results: is u32);
+        /// Also those of which only the description may be read.
+        with_include_browse(include_browse: is bool);
     }
 }
 
@@ -148,11 +142,9 @@ impl CreateVolume {
         Self { volume_type: VolumeType::External, storage_location, ..Self::managed(catalog, schema, name) }
     }
 
-    /// What it is about.
-    #[must_use]
-    pub fn with_comment(mut self, comment: impl Into<String>) -> Self {
-        self.comment = Some(comment.into());
-        self
+    setters! {
+        /// What it is about.
+        with_comment(comment: some String);
     }
 
     fn check(&self) -> Result<()> {
@@ -183,25 +175,13 @@ pub struct UpdateVolume {
 }
 
 impl UpdateVolume {
-    /// The new name, without catalog and schema.
-    #[must_use]
-    pub fn with_new_name(mut self, name: impl Into<String>) -> Self {
-        self.new_name = Some(name.into());
-        self
-    }
-
-    /// What it is about.
-    #[must_use]
-    pub fn with_comment(mut self, comment: impl Into<String>) -> Self {
-        self.comment = Some(comment.into());
-        self
-    }
-
-    /// The new owner.
-    #[must_use]
-    pub fn with_owner(mut self, owner: impl Into<String>) -> Self {
-        self.owner = Some(owner.into());
-        self
+    setters! {
+        /// The new name, without catalog and schema.
+        with_new_name(new_name: some String);
+        /// What it is about.
+        with_comment(comment: some String);
+        /// The new owner.
+        with_owner(owner: some String);
     }
 
     fn check(&self) -> Result<()> {
