@@ -46,7 +46,7 @@ impl Role {
     pub(crate) fn of_setting(text: &str) -> Self {
         match text {
             "default" => Self::Default,
-            "session" => Self::Session,
+            "SESSION" => Self::Session,
             arns => Self::Chain(arns.split(',').map(|arn| arn.trim().to_owned()).collect()),
         }
     }

@@ -264,6 +264,7 @@ fn bounds_are_checked_before_anything_is_sent() {
 #[test]
 fn a_setting_names_a_role_a_chain_or_the_default() {
     assert_eq!(Role::of_setting("default"), Role::Default);
+    assert_eq!(Role::of_setting("SESSION"), Role::Session);
     let chain = Role::of_setting("arn:aws:iam::1:role/a, arn:aws:iam::2:role/b");
     assert_eq!(chain.to_sql().unwrap(), "IAM_ROLE 'arn:aws:iam::1:role/a,arn:aws:iam::2:role/b'");
     assert_eq!(Role::Session.to_sql().unwrap(), "IAM_ROLE 'SESSION'");
