@@ -35,6 +35,9 @@ impl Session {
         let verb = analysis.statements.first().map_or(Verb::Utility, |first| first.verb);
         if !analysis.is_plain() || verb == Verb::Declare || analysis.statements.iter().any(|s| s.alone) {
             self.settle().await?;
+            if self.link.lock().skips() {
+                return Ok(());
+            }
         }
         if let Some(report) = analysis.refusal() {
             let report = report.clone();
