@@ -132,6 +132,10 @@ pub(crate) fn start_aws(
     let s3 = ground.s3;
     let door = redshift::Door::new(cluster.access.port, &cluster.access.ca_file).map_err(|error| {
         Error::new(ErrorKind::Internal, "the cluster's certificate authority cannot be read").with_source(error)
+    let data_api = aws::DataApi::new(&ground.folder.join("postgres/results")).map_err(|error| {
+        Error::new(ErrorKind::Config, "the results of the Data API cannot be kept in the data folder")
+            .with_source(error)
+    })?;
     })?;
     let router = aws::router(Aws {
         keys: Keys::new(&s3.access_key, s3.secret_key.clone()),
@@ -139,7 +143,7 @@ pub(crate) fn start_aws(
         role: s3.iam_role.clone(),
         cluster: cluster.access.clone(),
         logins: Arc::clone(cluster.front.logins()),
-        data_api: aws::DataApi::default(),
+        data_api,
         door,
         credential_lifetime: ground.options.credential_lifetime,
     });
