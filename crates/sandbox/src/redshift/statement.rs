@@ -25,7 +25,7 @@ pub(super) struct Session {
 }
 
 /// What a statement does, as far as the front cares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Verb {
     Select,
     Insert,
@@ -39,6 +39,7 @@ pub(super) enum Verb {
     Declare,
     Truncate,
     Ddl,
+    #[default]
     Utility,
 }
 
@@ -78,9 +79,10 @@ impl Verb {
 }
 
 /// What is done with a statement.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) enum Action {
     /// The engine runs it.
+    #[default]
     Forward,
     /// It fails.
     Refuse(Report),
@@ -91,7 +93,7 @@ pub(super) enum Action {
 }
 
 /// One statement of a text.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Statement {
     pub(super) verb: Verb,
     pub(super) action: Action,
@@ -148,8 +150,17 @@ fn reads_record(s: &Lexed<'_>) -> bool {
     })
 }
 
+/// The longest text, in bytes.
+const LONGEST: usize = 16 << 20;
+
 /// Reads a text, refuses or rewrites each of its statements.
 pub(super) fn analyse(text: &str, session: &Session) -> Analysis {
+    if text.len() > LONGEST {
+        let size = text.len();
+        let message = format!("Statement is too large. Statement Size: {size} bytes. Maximum Allowed: {LONGEST} bytes");
+        let action = Action::Refuse(Report::error("42601", message));
+        return Analysis { statements: vec![Statement { action, ..Statement::default() }], ..Analysis::default() };
+    }
     let tokens = tokens(text);
     let all = Lexed { case_sensitive: session.case_sensitive, ..Lexed::new(text, &tokens) };
     let mut whole = Edits::default();
@@ -168,12 +179,10 @@ fn one(all: &Lexed<'_>, range: Range<usize>, session: &Session, whole: &mut Edit
     let verb = Verb::of(&s);
     let mut statement = Statement {
         verb,
-        action: Action::Forward,
         source: all.text[span.clone()].to_owned(),
-        sql: String::new(),
-        change: None,
         alone: gate::resizes(&s) || upkeep::appends(&s),
         reads_record: reads_record(&s),
+        ..Statement::default()
     };
     let mut edits = Edits::default();
     match rewritten(&s, session, &mut edits) {
