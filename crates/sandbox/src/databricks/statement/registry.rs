@@ -130,6 +130,8 @@ impl Entry {
     /// Moves on, unless the statement has ended already. True if it did.
     pub(super) fn advance(&self, next: State) -> bool {
         let ended = next.is_terminal().then(|| Ended::of(&next));
+        // Held until both are written: whoever has seen the end finds it in the report.
+        let mut times = lock(&self.times);
         let moved = self.state.send_if_modified(|state| {
             if state.is_terminal() {
                 return false;
@@ -138,7 +140,7 @@ impl Entry {
             true
         });
         if let (true, Some(ended)) = (moved, ended) {
-            lock(&self.times).ended = Some(ended);
+            times.ended = Some(ended);
         }
         moved
     }
@@ -171,8 +173,8 @@ impl Entry {
     /// Ends the statement and forgets its result.
     pub(crate) fn close(&self) {
         self.abort();
-        self.state.send_replace(State::Closed);
         let mut times = lock(&self.times);
+        self.state.send_replace(State::Closed);
         // Closed before it ended is stopped.
         times.ended.get_or_insert_with(|| Ended::of(&State::Closed));
         drop(times);
