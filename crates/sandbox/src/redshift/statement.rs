@@ -240,3 +240,40 @@ fn unload(s: &Lexed<'_>, session: &Session) -> Result<UnloadStatement, Report> {
     }
     Ok(unload)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WORDS: &str = "select from where ( ) ( ) , , . ; ; :: : = - + * # [ ] $1 $$ ' '' \" \\ -- /* */ ä 'ä \"ä 'x' \"Ab\" t a b 1 \
+        1.5e 2when as and union limit order by top 3 nvl nvl2 decode listagg median within group over approximate count \
+        distinct dateadd day sysdate pg_last_copy_id json_extract_path_text true ratio_to_report numeric cast null minus \
+        create table temp if not exists like foreign key references primary constraint check identity default generated \
+        varchar ( 10 ) decimal super encode distkey sortkey diststyle compound alter add column drop append type copy \
+        unload to 's3://b/k' iam_role access_key_id format csv parquet partition null manifest merge into using on when \
+        matched then update set delete insert values returning qualify pivot grant show tables schema database columns \
+        set reset local session authorization query_group enable_case_sensitive_identifier begin isolation level read \
+        vacuum sort only percent analyze cancel truncate explain declare cursor for fetch pg_class reldiststyle svv_tables \
+        stl_query with recursive interval external model extract trim";
+
+    /// Whatever a client sends is taken or refused; the session does not end over it.
+    #[test]
+    fn no_text_is_too_odd_to_be_read() {
+        let words: Vec<&str> = WORDS.split_ascii_whitespace().collect();
+        let mut random = fastrand::Rng::with_seed(7);
+        for round in 0..20_000 {
+            let begin = ["", "create table t (", "alter table t ", "copy t ", "unload ('select ", "select ", "merge "];
+            let mut text = begin[round % begin.len()].to_owned();
+            for _ in 0..random.usize(0..16) {
+                text.push_str(words[random.usize(0..words.len())]);
+                text.push_str(random.choice([" ", " ", "", "\n"]).unwrap_or_default());
+            }
+            for case_sensitive in [false, true] {
+                let ids = LastIds::default();
+                let session = Session { case_sensitive, serverless: round % 3 == 0, ids };
+                let analysis = analyse(&text, &session);
+                assert!(analysis.shifts.original(text.len(), &analysis.sql, &text) <= text.len() + 1, "{text}");
+            }
+        }
+    }
+}
