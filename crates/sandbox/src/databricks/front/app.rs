@@ -27,7 +27,6 @@ use crate::s3::SessionKeys;
 /// The state of the workspace.
 #[derive(Debug)]
 pub(super) struct App {
-    pub(super) url: String,
     pub(super) runner: Runner,
     pub(super) quirks: Arc<Quirks>,
     /// The way to tables and volumes over S3.
