@@ -205,8 +205,9 @@ impl Entry {
     }
 
     fn report(&self) -> StatementReport {
-        let ended = lock(&self.times).ended.clone();
-        let state = self.state.borrow().name();
+        let times = lock(&self.times);
+        let (state, ended) = (self.state.borrow().name(), times.ended.clone());
+        drop(times);
         let status = match &ended {
             Some(ended) => ended.status,
             None if state == "PENDING" => "QUEUED",
@@ -294,7 +295,10 @@ impl Statements {
             match ended {
                 None if age(asked) > POLL_EVERY => entry.close(),
                 Some(ended) if age(ended) > KEEP_STATEMENT => return false,
-                Some(ended) if age(ended) > KEEP_RESULT => entry.close(),
+                // What failed has no result to lose, and goes on saying that it failed.
+                Some(ended) if age(ended) > KEEP_RESULT && matches!(entry.state(), State::Succeeded(_)) => {
+                    entry.close();
+                }
                 _ => {}
             }
             true
@@ -345,6 +349,17 @@ mod tests {
         assert!(!entry.advance(State::Succeeded(Arc::new(Answer::nothing()))));
         assert_eq!(statements.reports()[0].state, "CANCELED");
         assert!(statements.reports()[0].ended.is_some());
+    }
+
+    #[test]
+    fn a_statement_that_failed_says_so_as_long_as_it_is_known() {
+        let (statements, entry, _folder) = begin();
+        entry.advance(State::Failed(SqlError::table_not_found("t")));
+        let now = SystemTime::now();
+        statements.sweep(now + KEEP_RESULT + Duration::from_secs(60));
+        assert_eq!(entry.state().name(), "FAILED");
+        statements.sweep(now + KEEP_STATEMENT + Duration::from_secs(60));
+        assert!(statements.find(&entry.id).is_none());
     }
 
     #[test]
