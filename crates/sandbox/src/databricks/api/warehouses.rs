@@ -9,7 +9,7 @@ use std::{
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::State,
+    extract::{FromRef, State},
     routing::{get, post},
 };
 use serde_json::{Map, Value, json};
@@ -19,7 +19,7 @@ use super::{
     page::Token,
     reply::{ApiError, ApiResult, Query, Segment, body_of},
 };
-use crate::databricks::engine::USER;
+use crate::databricks::{engine::USER, statement::Statements};
 
 /// The most characters of a name.
 const LONGEST_NAME: usize = 99;
@@ -238,15 +238,27 @@ impl Warehouses {
     }
 }
 
-/// The warehouses.
-pub(crate) fn routes(warehouses: Warehouses) -> Router {
+/// The warehouses, and the statements that end with them.
+pub(crate) fn routes(warehouses: Warehouses, statements: Arc<Statements>) -> Router {
     Router::new()
         .route("/api/2.0/sql/warehouses", get(list).post(create))
         .route("/api/2.0/sql/warehouses/{id}", get(find).delete(remove))
         .route("/api/2.0/sql/warehouses/{id}/edit", post(edit))
         .route("/api/2.0/sql/warehouses/{id}/start", post(start))
         .route("/api/2.0/sql/warehouses/{id}/stop", post(stop))
-        .with_state(warehouses)
+        .with_state(Shared { warehouses, statements })
+}
+
+#[derive(Clone, Debug)]
+struct Shared {
+    warehouses: Warehouses,
+    statements: Arc<Statements>,
+}
+
+impl FromRef<Shared> for Warehouses {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.warehouses.clone()
+    }
 }
 
 async fn list(State(warehouses): State<Warehouses>, Base(base): Base, query: Query) -> ApiResult<Json<Value>> {
@@ -290,9 +302,10 @@ async fn edit(State(warehouses): State<Warehouses>, Segment(id): Segment, body: 
     Ok(Json(json!({})))
 }
 
-async fn remove(State(warehouses): State<Warehouses>, Segment(id): Segment) -> ApiResult<Json<Value>> {
-    warehouses.change(&id, |_| ())?;
-    warehouses.all().remove(&id);
+async fn remove(State(shared): State<Shared>, Segment(id): Segment) -> ApiResult<Json<Value>> {
+    shared.warehouses.change(&id, |_| ())?;
+    shared.warehouses.all().remove(&id);
+    shared.statements.warehouse_stopped(&id);
     Ok(Json(json!({})))
 }
 
@@ -301,7 +314,8 @@ async fn start(State(warehouses): State<Warehouses>, Segment(id): Segment) -> Ap
     Ok(Json(json!({})))
 }
 
-async fn stop(State(warehouses): State<Warehouses>, Segment(id): Segment) -> ApiResult<Json<Value>> {
-    warehouses.stop(&id)?;
+async fn stop(State(shared): State<Shared>, Segment(id): Segment) -> ApiResult<Json<Value>> {
+    shared.warehouses.stop(&id)?;
+    shared.statements.warehouse_stopped(&id);
     Ok(Json(json!({})))
 }

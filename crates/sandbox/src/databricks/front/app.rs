@@ -60,7 +60,7 @@ pub(super) fn router(app: &Arc<App>, access: &Access) -> Router {
         .merge(unity::routes(engine.clone(), app.quirks.empty_pages, app.storage.clone()))
         .merge(files::routes(engine.clone(), transfers.clone()))
         .merge(dbfs::routes(engine.clone()))
-        .merge(warehouses::routes(app.warehouses.clone()))
+        .merge(warehouses::routes(app.warehouses.clone(), Arc::clone(&app.runner.statements)))
         .merge(jobs::routes(app.jobs.clone()))
         .merge(workspace::routes(app.jobs.workspace.clone()))
         .fallback(refuse)

@@ -164,7 +164,11 @@ impl Entry {
 
     /// Stops the work. What has ended stays as it is.
     pub(crate) fn cancel(&self) {
-        if self.advance(State::Canceled) {
+        self.end(State::Canceled);
+    }
+
+    fn end(&self, state: State) {
+        if self.advance(state) {
             self.abort();
             self.remove_files();
         }
@@ -282,6 +286,14 @@ impl Statements {
         let mut reports: Vec<_> = lock(&self.entries).values().map(|entry| entry.report()).collect();
         reports.sort_by(|a, b| a.id.cmp(&b.id));
         reports
+    }
+
+    /// Lets everything fail that a warehouse is at work on, or has waiting, when it is stopped.
+    pub(crate) fn warehouse_stopped(&self, id: &str) {
+        let entries: Vec<_> = lock(&self.entries).values().cloned().collect();
+        for entry in entries.iter().filter(|entry| entry.origin.warehouse_id == id) {
+            entry.end(State::Failed(SqlError::plain(format!("Command failed because warehouse {id} was stopped."))));
+        }
     }
 
     /// Ends what was given up and forgets what is old.
