@@ -260,12 +260,10 @@ impl State {
                 let report = self.error(body);
                 report.put(&mut changed);
             }
-            b'N' => {
-                let report = Report::parse(body);
-                // Deprecation of what the service considers normal is not for its clients.
-                show = report.is_shown();
-                report.put(&mut changed);
-            }
+            b'N' => match Report::parse(body).shown() {
+                Some(notice) => notice.put(&mut changed),
+                None => show = false,
+            },
             b'S' => show = parameter_is_shown(body),
             b'Z' => self.ready(body.first().copied().unwrap_or(b'I')),
             _ => {}

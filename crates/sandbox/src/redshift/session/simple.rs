@@ -166,9 +166,8 @@ impl Session {
                     outcome = Err(report);
                 }
                 b'N' => {
-                    let report = Report::parse(message.body());
-                    if report.is_shown() {
-                        report.put(&mut out);
+                    if let Some(notice) = Report::parse(message.body()).shown() {
+                        notice.put(&mut out);
                     }
                 }
                 _ => {}
