@@ -86,8 +86,10 @@ async fn start_up_parameters_are_judged_as_the_service_judges_them() {
         assert_eq!(error.0, code, "{options}");
     }
     let mut config = cluster.config();
-    config.options("-c statement_timeout=5000 -c query_group=early --search_path=pg_catalog").application_name("tests");
+    config
+        .options("-c statement_timeout=3600000 -c query_group=early --search_path=pg_catalog")
+        .application_name("tests");
     let client = cluster.connect_with(&config).await.expect("connected");
-    assert_eq!(value(&client, "show statement_timeout").await, "5s");
+    assert_eq!(value(&client, "show statement_timeout").await, "1h");
     assert_eq!(value(&client, "show query_group").await, "early");
 }
