@@ -26,6 +26,18 @@ pub(crate) const STATEMENTS: &str = "statements.jsonl";
 /// Marks statements that a test has written itself: no builder made them.
 pub(crate) const BY_HAND: &str = "/* by hand */ ";
 
+/// How long to wait for what will come true. A machine may be slow, and much else may run on it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Looks again until it holds.
+pub(crate) async fn soon(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let began = std::time::Instant::now();
+    while !holds().await {
+        assert!(began.elapsed() < PATIENCE, "never came true: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 /// The sandbox of this process.
 pub(crate) async fn shared() -> Result<&'static Sandbox> {
     static KEPT: OnceCell<Sandbox> = OnceCell::const_new();

@@ -24,6 +24,10 @@ async fn clients_of_others_get_what_the_sandbox_promises() {
     for (name, value) in sandbox.environment().await.unwrap() {
         pytest.env(name, value.expose());
     }
+    let snippets = sandbox.snippets().await.unwrap().into_iter();
+    let snippets: serde_json::Map<String, serde_json::Value> =
+        snippets.map(|snippet| (snippet.language.to_owned(), snippet.text.expose().into())).collect();
+    pytest.env("TWINHOUSE_PROOF_SNIPPETS", serde_json::Value::Object(snippets).to_string());
     if let Ok(select) = std::env::var("TWINHOUSE_PROOF_SELECT") {
         pytest.args(["-k", &select]);
     }

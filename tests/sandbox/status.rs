@@ -7,7 +7,7 @@ use twinhouse_core::http::{Body, HeaderValue, Http, Request, Response, Url};
 use twinhouse_sandbox::{FaultKind, FaultRule, Sandbox, SandboxOptions};
 use twinhouse_warehouse_api::{StatementRequest, Warehouse as _, WarehouseExt as _};
 
-use crate::fixtures::{databricks_of, redshift_of};
+use crate::fixtures::{PATIENCE, databricks_of, redshift_of, soon};
 
 struct Browser {
     http: Http,
@@ -23,7 +23,7 @@ impl Browser {
     }
 
     async fn send(&self, request: Request) -> Response {
-        self.http.send(request.with_timeout(Duration::from_secs(10))).await.expect("an answer")
+        self.http.send(request.with_timeout(PATIENCE)).await.expect("an answer")
     }
 
     fn at(&self, path: &str) -> Url {
@@ -58,6 +58,7 @@ async fn the_page_shows_both_warehouses_at_work_and_keeps_their_secrets() {
     let (databricks, redshift) = (databricks_of(&sandbox).await.unwrap(), redshift_of(&sandbox).await.unwrap());
     databricks.execute("create table `<script>alert(1)<b>` (id bigint)").await.expect("a table");
     redshift.execute("create table \"<script>alert(2)</script>\" (id bigint)").await.expect("a table");
+    databricks.execute("create view seen_on_the_page as select 1 as x").await.expect("a view");
     let wrong = databricks.query("select * from nowhere_at_all where password = 'Hunter2222'").await;
     assert!(wrong.is_err());
     let rule = FaultRule::databricks(FaultKind::Throttled { retry_after: None }).with_sql("select 77");
@@ -70,7 +71,13 @@ async fn the_page_shows_both_warehouses_at_work_and_keeps_their_secrets() {
         sandbox.s3().secret_key.expose().to_owned(),
         "Hunter2222".to_owned(),
     ];
-    let plain = browser.page(&format!("{}/", browser.url)).await;
+    // The page does not wait long for a cluster that is slow to list its tables.
+    let mut plain = String::new();
+    soon("the cluster's tables are shown", async || {
+        plain = browser.page(&format!("{}/", browser.url)).await;
+        plain.contains("dev.public.")
+    })
+    .await;
     for secret in &secrets {
         assert!(!plain.contains(secret.as_str()), "a secret is shown");
     }
@@ -78,6 +85,8 @@ async fn the_page_shows_both_warehouses_at_work_and_keeps_their_secrets() {
     for shown in [
         "main.default.&lt;script&gt;alert(1)&lt;b&gt;",
         "dev.public.&lt;script&gt;alert(2)&lt;/script&gt;",
+        "main.default.seen_on_the_page",
+        "class=\"good\">finished",
         "class=\"bad\">failed",
         "nowhere_at_all",
         "kind = &quot;throttled&quot;",
@@ -119,7 +128,7 @@ async fn a_stuck_job_runs_until_it_is_cancelled_and_the_page_shows_it() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), look).await.unwrap_or_else(|_| panic!("never {wish}"));
+        tokio::time::timeout(PATIENCE, look).await.unwrap_or_else(|_| panic!("never {wish}"));
     };
     let (good, bad) = (submit("a good one").await, submit("a <stuck> one").await);
     assert_eq!((stuck.seen(), stuck.fired()), (2, 1));

@@ -44,6 +44,9 @@ pub(crate) struct SandboxOptions {
     /// Port of the Databricks workspace; 0 takes a free one
     #[arg(long, default_value_t = 0)]
     pub(crate) port_databricks: u16,
+    /// Port of the Databricks workspace behind TLS; 0 takes a free one
+    #[arg(long, default_value_t = 0)]
+    pub(crate) port_databricks_https: u16,
     /// Port of the Redshift cluster; 0 takes a free one
     #[arg(long, default_value_t = 0)]
     pub(crate) port_redshift: u16,

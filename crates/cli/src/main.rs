@@ -5,8 +5,9 @@ mod demo;
 mod output;
 mod query;
 mod sandbox;
+mod stop;
 
-use std::process::ExitCode;
+use std::{io::IsTerminal as _, process::ExitCode};
 
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
@@ -24,7 +25,9 @@ async fn main() -> ExitCode {
     {
         filter = filter.add_directive(directive);
     }
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Colours are for a terminal, not for a file.
+    if std::io::stderr().is_terminal() { log } else { log.with_ansi(false) }.init();
     let outcome = match args.command {
         Command::Demo(options) => demo::run(options).await,
         Command::Sandbox(options) => sandbox::run(options).await,

@@ -6,6 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// Ends what would never end; a machine may be slow.
+const PATIENCE: Duration = Duration::from_secs(180);
+
 fn twinhouse() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_twinhouse"));
     // What this machine is set up for is not the tests' business.
@@ -77,6 +80,25 @@ fn a_sandbox_serves_queries_of_other_processes_until_it_is_interrupted() {
         assert_eq!(json, "{\"d\":1234567890123456789012345678.0123456789,\"n\":null}\n", "{url}");
     }
 
+    // A statement whose command is interrupted does not go on at the warehouse.
+    let host = &variables.iter().find(|(name, _)| name == "DATABRICKS_HOST").unwrap().1;
+    let endless = "select sum(a.id * b.id % 7) as left_alone from range(100000000) a cross join range(100000000) b";
+    let endless_too =
+        "select count(*) as left_alone_too from pg_class a, pg_class b, pg_class c, pg_class d, pg_class e";
+    for (url, sql, mark) in
+        [("databricks://", endless, "as left_alone "), ("redshift://", endless_too, "as left_alone_too ")]
+    {
+        let mut command = twinhouse();
+        command.args(["query", "--to", url, sql]).envs(variables.iter().cloned()).stderr(Stdio::piped());
+        let asking = Stopped(command.spawn().unwrap());
+        until_shown(host, &["running"], mark);
+        interrupt(&asking.0);
+        let output = asking.into_output();
+        assert!(!output.status.success() && text(&output.stderr).contains("interrupted"), "{}", text(&output.stderr));
+        // A cluster whose client is gone before it can be told of the cancellation calls it a failure.
+        until_shown(host, &["canceled", "failed"], mark);
+    }
+
     // The same cluster, with a login that AWS issues to the keys in the environment.
     for (auth, who) in
         [("iam", "awsuser"), ("cluster-credentials-with-iam", "IAM:sandbox"), ("secrets-manager", "awsuser")]
@@ -130,7 +152,7 @@ fn a_seed_is_loaded_once_survives_a_kill_and_goes_with_a_reset() {
     let mut killed = killed.spawn().unwrap();
     let start = Instant::now();
     while !read("out").contains("seed: nation") {
-        assert!(start.elapsed() < Duration::from_secs(60) && killed.try_wait().unwrap().is_none(), "{}", read("out"));
+        assert!(start.elapsed() < PATIENCE && killed.try_wait().unwrap().is_none(), "{}", read("out"));
         std::thread::park_timeout(Duration::from_millis(5));
     }
     killed.kill().unwrap();
@@ -157,11 +179,14 @@ fn a_seed_is_loaded_once_survives_a_kill_and_goes_with_a_reset() {
     assert!(sandbox.0.wait().unwrap().success());
 
     let refused = |arguments: &[&str], said: &str| {
+        std::fs::write(folder.path().join("mine"), "not a sandbox's").unwrap();
         let mut command = twinhouse();
         command.args(["sandbox", "--data"]).arg(folder.path().join("data")).args(arguments);
+        command.arg("--env-file").arg(folder.path().join("mine"));
         let output = command.output().unwrap();
         assert!(!output.status.success());
         assert!(text(&output.stderr).contains(said), "{}", text(&output.stderr));
+        assert_eq!(read("mine"), "not a sandbox's");
     };
     refused(&["--seed", "tpch:0.002"], "--reset");
     let (mut sandbox, _) = seeded(folder.path(), &["--reset"]);
@@ -205,7 +230,8 @@ fn a_log_shows_requests_and_faults_and_no_secrets() {
     }
     interrupt(&sandbox.0);
     assert!(sandbox.0.wait().unwrap().success());
-    let log = std::fs::read_to_string(folder.path().join("err")).unwrap();
+    let [log, banner] = ["err", "out"].map(|name| std::fs::read_to_string(folder.path().join(name)).unwrap());
+    assert!(!log.contains('\u{1b}'), "colours in a file");
     for line in [
         "databricks 429 POST /api/2.0/sql/statements",
         "(fault: throttled)",
@@ -219,13 +245,44 @@ fn a_log_shows_requests_and_faults_and_no_secrets() {
     for name in ["DATABRICKS_TOKEN", "PGPASSWORD", "AWS_SECRET_ACCESS_KEY"] {
         assert!(!log.contains(secret(name).as_str()), "{name} is in the log");
         // The banner is where they are shown.
-        assert!(std::fs::read_to_string(folder.path().join("out")).unwrap().contains(secret(name).as_str()), "{name}");
+        assert!(banner.contains(secret(name).as_str()), "{name}");
+    }
+    // A line that is copied is a line that works.
+    for line in ["use twinhouse::", "from databricks.sdk import", "PGPASSWORD="] {
+        assert!(banner.lines().any(|found| found.starts_with(line)), "{banner}");
     }
     assert!(!log.contains("Hunter2222"), "{log}");
 }
 
-/// Stops the sandbox also when the test fails.
+/// Waits until the status page says so of a statement.
+fn until_shown(host: &str, states: &[&str], mark: &str) {
+    use std::io::{Read as _, Write as _};
+
+    let start = Instant::now();
+    loop {
+        let mut page = String::new();
+        let mut connection = std::net::TcpStream::connect(host.trim_start_matches("http://")).unwrap();
+        connection.write_all(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n").unwrap();
+        connection.read_to_string(&mut page).unwrap();
+        let is_so = |row: &str| states.iter().any(|state| row.contains(&format!(">{state}<")));
+        if page.split("<tr>").any(|row| row.contains(mark) && is_so(row)) {
+            return;
+        }
+        assert!(start.elapsed() < PATIENCE, "never {states:?}: {page}");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+/// Stops the program also when the test fails.
 struct Stopped(Child);
+
+impl Stopped {
+    fn into_output(mut self) -> Output {
+        let mut stderr = Vec::new();
+        std::io::Read::read_to_end(self.0.stderr.as_mut().unwrap(), &mut stderr).unwrap();
+        Output { status: self.0.wait().unwrap(), stdout: Vec::new(), stderr }
+    }
+}
 
 impl Drop for Stopped {
     fn drop(&mut self) {
@@ -249,7 +306,7 @@ fn variables_once_ready(file: &Path, sandbox: &mut Child) -> Vec<(String, String
     let start = Instant::now();
     while !file.exists() {
         assert!(sandbox.try_wait().unwrap().is_none(), "the sandbox ended");
-        assert!(start.elapsed() < Duration::from_secs(120), "the sandbox is not ready");
+        assert!(start.elapsed() < PATIENCE, "the sandbox is not ready");
         std::thread::park_timeout(Duration::from_millis(20));
     }
     let line = |line: &str| {

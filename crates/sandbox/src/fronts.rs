@@ -48,7 +48,9 @@ pub(crate) struct Databricks {
 }
 
 impl Databricks {
-    pub(crate) async fn start(ground: &Ground<'_>, listener: TcpListener, folder: PathBuf) -> Result<Self> {
+    /// Serves on the first listener, and behind TLS on the second.
+    pub(crate) async fn start(ground: &Ground<'_>, listeners: [TcpListener; 2], folder: PathBuf) -> Result<Self> {
+        let [listener, behind_tls] = listeners;
         let token = ground.options.token.clone().unwrap_or_else(|| {
             // The shape of a personal access token.
             Secret::new(format!("dapi{}", new_secret().expose()))
@@ -60,11 +62,8 @@ impl Databricks {
             .with_shutdown(ground.stop.clone())
             .with_statement_log(ground.options.statement_log.clone())
             .with_python(ground.options.python.clone())
-            .with_board(ground.board.clone());
-        let door = std::net::TcpListener::bind(("127.0.0.1", 0)).map_err(|error| {
-            Error::new(ErrorKind::Config, "cannot listen for TLS on this machine").with_source(error)
-        })?;
-        config = config.with_tls(door, Arc::clone(&ground.tls.server));
+            .with_board(ground.board.clone())
+            .with_tls(standard(behind_tls)?, Arc::clone(&ground.tls.server));
         if let Some((id, secret)) = &ground.options.client {
             config = config.with_client(id, secret.clone());
         }
@@ -133,13 +132,17 @@ pub(crate) fn start_aws(
     let door = redshift::Door::new(cluster.access.port, &cluster.access.ca_file).map_err(|error| {
         Error::new(ErrorKind::Internal, "the cluster's certificate authority cannot be read").with_source(error)
     })?;
+    let data_api = aws::DataApi::new(&ground.folder.join("postgres/results")).map_err(|error| {
+        Error::new(ErrorKind::Config, "the results of the Data API cannot be kept in the data folder")
+            .with_source(error)
+    })?;
     let router = aws::router(Aws {
         keys: Keys::new(&s3.access_key, s3.secret_key.clone()),
         region: s3.region.clone(),
         role: s3.iam_role.clone(),
         cluster: cluster.access.clone(),
         logins: Arc::clone(cluster.front.logins()),
-        data_api: aws::DataApi::default(),
+        data_api,
         door,
         credential_lifetime: ground.options.credential_lifetime,
     });

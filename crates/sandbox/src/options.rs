@@ -41,6 +41,7 @@ pub struct SandboxOptions {
     pub(crate) data_folder: Option<PathBuf>,
     pub(crate) fronts: Vec<Front>,
     pub(crate) databricks_port: u16,
+    pub(crate) databricks_https_port: u16,
     pub(crate) redshift_port: u16,
     pub(crate) s3_port: u16,
     pub(crate) aws_port: u16,
@@ -67,6 +68,7 @@ impl Default for SandboxOptions {
             data_folder: None,
             fronts: vec![Front::Databricks, Front::Redshift],
             databricks_port: 0,
+            databricks_https_port: 0,
             redshift_port: 0,
             s3_port: 0,
             aws_port: 0,
@@ -118,6 +120,13 @@ impl SandboxOptions {
     #[must_use]
     pub fn with_databricks_port(mut self, port: u16) -> Self {
         self.databricks_port = port;
+        self
+    }
+
+    /// The port of the Databricks workspace behind TLS; 0, the default, takes a free one.
+    #[must_use]
+    pub fn with_databricks_https_port(mut self, port: u16) -> Self {
+        self.databricks_https_port = port;
         self
     }
 

@@ -319,8 +319,11 @@ impl Inner {
     }
 
     async fn start_databricks(&self) -> Result<Databricks> {
-        let listener = bind("databricks_port", self.options.databricks_port).await?;
-        Databricks::start(&self.ground(), listener, private_folder(&self.folder, "databricks")?).await
+        let listeners = [
+            bind("databricks_port", self.options.databricks_port).await?,
+            bind("databricks_https_port", self.options.databricks_https_port).await?,
+        ];
+        Databricks::start(&self.ground(), listeners, private_folder(&self.folder, "databricks")?).await
     }
 
     async fn start_redshift(&self) -> Result<Redshift> {

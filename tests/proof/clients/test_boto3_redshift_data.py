@@ -2,7 +2,6 @@
 
 import csv
 import io
-import time
 import uuid
 
 import boto3
@@ -10,6 +9,7 @@ import cluster
 import pytest
 from botocore.exceptions import ClientError
 from claims import claim, refusal
+from patience import until
 
 CLIENT = "boto3"
 PLACE = dict(ClusterIdentifier=cluster.CLUSTER, Database=cluster.DATABASE)
@@ -22,14 +22,10 @@ def data():
 
 def finish(data, handed_in, status="FINISHED"):
     """Waits for the end of a statement."""
-    deadline = time.monotonic() + 30
-    while True:
-        told = data.describe_statement(Id=handed_in["Id"])
-        if told["Status"] in ("FINISHED", "FAILED", "ABORTED"):
-            assert told["Status"] == status, told.get("Error")
-            return told
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    over = ("FINISHED", "FAILED", "ABORTED")
+    told = until(lambda: data.describe_statement(Id=handed_in["Id"]), lambda told: told["Status"] in over)
+    assert told["Status"] == status, told.get("Error")
+    return told
 
 
 def run(data, sql, **more):
@@ -128,9 +124,7 @@ def test_sessions(data):
 @claim("a running statement is cancelled, and then is ABORTED", call="RedshiftData.CancelStatement", engine="PostgreSQL")
 def test_cancel(data):
     handed_in = data.execute_statement(Sql=slow(), **PLACE)
-    deadline = time.monotonic() + 20
-    while data.describe_statement(Id=handed_in["Id"])["Status"] != "STARTED":
-        assert time.monotonic() < deadline
+    until(lambda: data.describe_statement(Id=handed_in["Id"])["Status"] == "STARTED")
     assert data.cancel_statement(Id=handed_in["Id"])["Status"] is True
     finish(data, handed_in, "ABORTED")
 

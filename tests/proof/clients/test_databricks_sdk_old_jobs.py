@@ -8,6 +8,7 @@ import sys
 import textwrap
 
 from claims import claim
+from patience import PATIENCE
 
 CLIENT = "databricks-sdk"
 VERSION = "0.40.0"
@@ -47,7 +48,7 @@ def old(code):
     """
     code = textwrap.dedent(start) + textwrap.dedent(code)
     done = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": folder}, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": folder}, capture_output=True, text=True, timeout=PATIENCE
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -1,7 +1,6 @@
 """Statements, SQL warehouses and the history of queries through the vendor's SDK, unmodified."""
 
 import base64
-import datetime
 import json
 import os
 import time
@@ -24,6 +23,7 @@ from databricks.sdk.service.sql import (
 )
 
 from claims import claim
+from patience import PATIENTLY, until
 
 CLIENT = "databricks-sdk"
 
@@ -86,11 +86,9 @@ def test_parameters(execute):
 @claim("a statement that is not waited for is polled to its end", call="GET /api/2.0/sql/statements/{id}", engine="DataFusion")
 def test_poll(workspace, execute):
     answer = execute("SELECT sum(id) FROM range(100000)", wait_timeout="0s")
-    deadline = time.monotonic() + 30
-    while answer.status.state in (StatementState.PENDING, StatementState.RUNNING):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-        answer = workspace.statement_execution.get_statement(answer.statement_id)
+    under_way = (StatementState.PENDING, StatementState.RUNNING)
+    look = lambda: workspace.statement_execution.get_statement(answer.statement_id)  # noqa: E731
+    answer = until(look, lambda answer: answer.status.state not in under_way)
     assert answer.result.data_array == [["4999950000"]]
 
 
@@ -98,10 +96,8 @@ def test_poll(workspace, execute):
 def test_cancel(workspace, execute):
     answer = execute(SLOW, wait_timeout="0s")
     workspace.statement_execution.cancel_execution(answer.statement_id)
-    deadline = time.monotonic() + 30
-    while (state := workspace.statement_execution.get_statement(answer.statement_id).status.state) != StatementState.CANCELED:
-        assert time.monotonic() < deadline, state
-        time.sleep(0.05)
+    look = lambda: workspace.statement_execution.get_statement(answer.statement_id).status.state  # noqa: E731
+    until(look, lambda state: state == StatementState.CANCELED)
 
 
 @claim("what does not end within the wait is cancelled if that was asked for", call=STATEMENTS, engine="DataFusion")
@@ -307,7 +303,7 @@ def test_warehouses(workspace, warehouse):
 @claim("a warehouse is made and waited for until it runs", call="POST /api/2.0/sql/warehouses", engine="memory")
 def test_create_warehouse(workspace, execute, unique):
     made = workspace.warehouses.create(name=unique, cluster_size="Small", auto_stop_mins=10, max_num_clusters=2)
-    running = made.result(timeout=datetime.timedelta(seconds=60))
+    running = made.result(timeout=PATIENTLY)
     assert (running.state, running.cluster_size, running.max_num_clusters) == (State.RUNNING, "Small", 2)
     assert execute("SELECT 1", warehouse_id=running.id).result.data_array == [["1"]]
     workspace.warehouses.delete(running.id)
@@ -318,7 +314,7 @@ def test_create_warehouse(workspace, execute, unique):
 @claim("a warehouse is stopped, and a statement starts it again", call="POST /api/2.0/sql/warehouses/{id}/stop", engine="memory")
 def test_stop_and_start(workspace, execute, unique):
     made = workspace.warehouses.create_and_wait(name=unique, cluster_size="2X-Small", max_num_clusters=1)
-    stopped = workspace.warehouses.stop(made.id).result(timeout=datetime.timedelta(seconds=60))
+    stopped = workspace.warehouses.stop(made.id).result(timeout=PATIENTLY)
     assert (stopped.state, stopped.num_clusters) == (State.STOPPED, 0)
     assert execute("SELECT 7", warehouse_id=made.id).result.data_array == [["7"]]
     assert workspace.warehouses.get(made.id).state == State.RUNNING
@@ -330,8 +326,8 @@ def test_wait_for_stopped(workspace, unique):
     made = workspace.warehouses.create_and_wait(name=unique, cluster_size="2X-Small", max_num_clusters=1)
     workspace.warehouses.stop(made.id).result()
     with pytest.raises(OperationFailed, match="STOPPED"):
-        workspace.warehouses.wait_get_warehouse_running(made.id, timeout=datetime.timedelta(seconds=20))
-    workspace.warehouses.start(made.id).result(timeout=datetime.timedelta(seconds=60))
+        workspace.warehouses.wait_get_warehouse_running(made.id, timeout=PATIENTLY)
+    workspace.warehouses.start(made.id).result(timeout=PATIENTLY)
     workspace.warehouses.delete(made.id)
 
 

@@ -3,12 +3,12 @@
 import datetime
 import decimal
 import threading
-import time
 
 import cluster
 import pytest
 import redshift_connector
 from claims import claim, refusal
+from patience import PATIENCE, until
 from redshift_connector.error import InterfaceError, ProgrammingError
 
 CLIENT = "redshift_connector"
@@ -297,12 +297,10 @@ def test_sqlstates(cursor, sql, code):
 @claim("a statement time-out ends a slow query on the server", call="SET statement_timeout", engine="PostgreSQL")
 def test_statement_timeout(cursor):
     cursor.execute("set statement_timeout to 300")
-    began = time.monotonic()
     with pytest.raises(ProgrammingError) as error:
         cursor.execute("select count(*) from svv_all_columns a, svv_all_columns b, svv_all_columns c, svv_all_columns d, "
                        "svv_all_columns e, svv_all_columns f")
     assert sqlstate(error) == "57014"
-    assert time.monotonic() - began < 20
 
 
 @claim("another session stops a query by its process number", call="CANCEL pid", engine="PostgreSQL")
@@ -323,11 +321,9 @@ def test_cancel(connection, cursor):
 
     worker = threading.Thread(target=work)
     worker.start()
-    deadline = time.monotonic() + 20
-    while not rows(cursor, "select count(*) from stv_inflight where pid = %s", (pid,))[0][0]:
-        assert time.monotonic() < deadline
+    until(lambda: rows(cursor, "select 1 from stv_inflight where pid = %s", (pid,)))
     cursor.execute(f"cancel {pid}")
-    worker.join(20)
+    worker.join(PATIENCE)
     assert ended == ["57014"]
     busy.close()
 

@@ -201,15 +201,18 @@ async fn on_the_cloud_with_resumable_uploads_they_are_taken_up_again() {
 
 #[tokio::test]
 async fn links_that_die_while_the_source_is_slow_are_replaced() {
-    let lifetime = Duration::from_millis(700);
+    // Long enough for a part on a slow machine.
+    let lifetime = Duration::from_secs(4);
     let options = SandboxOptions::default().with_fronts([Front::Databricks]).with_link_lifetime(lifetime);
     let sandbox = Sandbox::start(options).await.unwrap();
     let volume = Volume::of(sandbox.databricks().await.unwrap(), "files_slow").await;
     let content = noise(4 * PART);
     // The links of the later parts are given out together and lie there while the source takes its time.
     let pieces: Vec<_> = content.chunks(PART).map(Bytes::copy_from_slice).collect();
-    let slow = stream::iter(pieces).then(|piece| async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+    let slow = stream::iter(pieces).enumerate().then(move |(at, piece)| async move {
+        if at >= 2 {
+            tokio::time::sleep(lifetime + Duration::from_millis(500)).await;
+        }
         io::Result::Ok(piece)
     });
     let request = UploadRequest::new(volume.at("f"), UploadSource::stream(slow));

@@ -18,7 +18,7 @@ use twinhouse_databricks::{
 };
 use twinhouse_sandbox::{FaultKind, FaultRule, When};
 
-use crate::fixtures::{Breakable, databricks_builder, shared};
+use crate::fixtures::{Breakable, PATIENCE, databricks_builder, shared};
 
 /// A workspace, and a folder and names that no other test has.
 struct Desk {
@@ -75,10 +75,10 @@ impl Desk {
     }
 }
 
-/// The sandbox is quick.
+/// The sandbox is quick; a machine may be slow.
 fn soon() -> WaitOptions {
     let pauses = WaitOptions::default().with_first_pause(Duration::from_millis(50));
-    pauses.with_longest_pause(Duration::from_millis(500)).with_timeout(Duration::from_secs(120))
+    pauses.with_longest_pause(Duration::from_millis(500)).with_timeout(PATIENCE)
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use twinhouse_databricks::{
 
 use futures::TryStreamExt as _;
 
-use crate::fixtures::{databricks_builder, shared};
+use crate::fixtures::{PATIENCE, databricks_builder, shared};
 
 /// With texts that a workspace or a notebook's cells could stumble over.
 fn spec() -> StreamingJobSpec {
@@ -39,8 +39,7 @@ async fn the_notebook_is_in_the_workspace_as_it_was_made_the_run_is_one_and_both
     let kept = client.workspace().export(first.notebook(), Some(ExportFormat::Source)).await.unwrap();
     assert_eq!(String::from_utf8(kept.content.to_vec()).unwrap().trim_end(), spec().notebook().trim_end());
 
-    let soon =
-        WaitOptions::default().with_first_pause(Duration::from_millis(50)).with_timeout(Duration::from_secs(120));
+    let soon = WaitOptions::default().with_first_pause(Duration::from_millis(50)).with_timeout(PATIENCE);
     let error = first.wait(&soon).await.unwrap_err();
     let failure = RunFailure::of(&error).unwrap_or_else(|| panic!("{error:?}"));
     assert_eq!(failure.outcome.result, RunResult::Failed);

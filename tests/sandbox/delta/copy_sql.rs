@@ -1,14 +1,12 @@
 //! COPY INTO of text files, through the client.
 
-use std::time::Duration;
-
 use twinhouse_core::{
     ErrorKind,
     http::{Body, HeaderValue, Http, Request, Url},
 };
 
 use super::sql::Sql;
-use crate::fixtures::shared;
+use crate::fixtures::{PATIENCE, shared};
 
 /// Puts a file into the volume `v` of the schema, and answers the folder.
 async fn upload(sql: &Sql, name: &str, text: &str) -> String {
@@ -17,7 +15,7 @@ async fn upload(sql: &Sql, name: &str, text: &str) -> String {
     let bearer = HeaderValue::from_str(&format!("Bearer {}", access.token.expose())).unwrap();
     let url = Url::parse(&format!("{}/api/2.0/fs/files{folder}/{name}", access.url)).unwrap();
     let request = Request::put(url).with_authorization(bearer).with_body(Body::bytes(text.to_owned()));
-    let answer = Http::builder().build().unwrap().send(request.with_timeout(Duration::from_secs(30))).await.unwrap();
+    let answer = Http::builder().build().unwrap().send(request.with_timeout(PATIENCE)).await.unwrap();
     assert!(answer.status().is_success(), "{}", answer.status());
     folder
 }

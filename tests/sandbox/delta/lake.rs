@@ -1,6 +1,6 @@
 //! A schema for one test, and the shortest ways to fill it and to look at it.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use twinhouse_core::{
     Result,
@@ -9,7 +9,7 @@ use twinhouse_core::{
 use twinhouse_delta::{DeltaClient, DeltaTable};
 use twinhouse_warehouse_api::{StatementRequest, WarehouseExt as _};
 
-use crate::fixtures::{BY_HAND, databricks_of, shared};
+use crate::fixtures::{BY_HAND, PATIENCE, databricks_of, shared};
 
 /// The tables of a new schema of the shared sandbox.
 pub(super) async fn lake() -> DeltaClient {
@@ -46,6 +46,6 @@ pub(super) async fn upload(table: &DeltaTable, path: &str) {
     let bearer = HeaderValue::from_str(&format!("Bearer {}", access.token.expose())).unwrap();
     let url = Url::parse(&format!("{}/api/2.0/fs/files{path}", access.url)).unwrap();
     let request = Request::put(url).with_authorization(bearer).with_body(Body::bytes(file));
-    let answer = Http::builder().build().unwrap().send(request.with_timeout(Duration::from_secs(30))).await.unwrap();
+    let answer = Http::builder().build().unwrap().send(request.with_timeout(PATIENCE)).await.unwrap();
     assert!(answer.status().is_success(), "{}", answer.status());
 }

@@ -13,7 +13,7 @@ use twinhouse_sandbox::{FaultKind, FaultRule, Sandbox, When};
 use twinhouse_warehouse_api::{StatementRequest, TransactionOptions, Warehouse as _, WarehouseExt as _};
 
 use super::support::{close, failed, one, rows, table, unique, warehouse_of};
-use crate::fixtures::{Breakable, redshift_builder};
+use crate::fixtures::{Breakable, PATIENCE, redshift_builder, soon};
 
 async fn builder(sandbox: &Sandbox) -> RedshiftBuilder {
     redshift_builder(sandbox.redshift().await.expect("a cluster"), sandbox.s3()).expect("a URL")
@@ -21,15 +21,6 @@ async fn builder(sandbox: &Sandbox) -> RedshiftBuilder {
 
 fn connect(builder: RedshiftBuilder) -> RedshiftWarehouse {
     RedshiftWarehouse::new(builder.build().expect("settings")).expect("a client")
-}
-
-/// Looks again until it holds.
-async fn soon(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let began = Instant::now();
-    while !holds().await {
-        assert!(began.elapsed() < Duration::from_secs(20), "never came true: {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }
 
 /// A thousand tasks insert a row each while connections are cut, servers killed and tasks dropped.
@@ -40,7 +31,7 @@ async fn a_thousand_tasks_under_fire_leak_nothing_and_double_nothing() {
     let breakable = Breakable::take().await;
     let application = unique("fire");
     let settings = builder(breakable.sandbox).await.pool_size(SIZE).application_name(&application);
-    let warehouse = connect(settings.checkout_timeout(Duration::from_secs(120)));
+    let warehouse = connect(settings.checkout_timeout(PATIENCE));
     let target = table(&warehouse, "id bigint not null").await;
     let marker = unique("shot");
     let shots: Vec<_> = [
@@ -249,7 +240,7 @@ async fn the_server_s_notices_are_heard() {
 #[tokio::test]
 async fn closing_lets_what_runs_finish_if_it_is_given_the_time() {
     let sandbox = Sandbox::shared().await.expect("a sandbox");
-    let warehouse = connect(builder(sandbox).await.drain_timeout(Duration::from_secs(30)));
+    let warehouse = connect(builder(sandbox).await.drain_timeout(PATIENCE));
     let target = table(&warehouse, "id bigint").await;
     let mut transaction = warehouse.begin(TransactionOptions::default()).await.expect("a transaction");
     let closing = tokio::spawn({

@@ -7,6 +7,7 @@ use twinhouse_warehouse_api::{
 };
 
 use super::support::{failed, one, rows, table, unique, warehouse, warehouse_of};
+use crate::fixtures::PATIENCE;
 
 const SLOW: &str = "select count(*) from generate_series(1, 1000000) a, generate_series(1, 1000000) b";
 
@@ -56,7 +57,7 @@ async fn a_statement_is_looked_at_while_it_runs_and_stopped_from_elsewhere_by_it
     let handle = warehouse.submit(SLOW.into()).await.expect("a statement");
     let id = handle.id().clone();
     let running = tokio::spawn(handle.finish());
-    let seen = tokio::time::timeout(Duration::from_secs(20), async {
+    let seen = tokio::time::timeout(PATIENCE, async {
         loop {
             match warehouse.progress(&id).await {
                 Ok(seen) => return seen,

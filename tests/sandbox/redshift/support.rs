@@ -9,19 +9,19 @@ use twinhouse_redshift::RedshiftWarehouse;
 use twinhouse_sandbox::Sandbox;
 use twinhouse_warehouse_api::{BatchStream, StatementRequest, Warehouse as _, WarehouseExt as _};
 
-use crate::fixtures::{redshift_builder, redshift_of};
+use crate::fixtures::{PATIENCE, redshift_builder, redshift_of};
 
 /// The cluster of the shared sandbox.
 pub(super) async fn warehouse() -> RedshiftWarehouse {
     redshift_of(Sandbox::shared().await.expect("a sandbox")).await.expect("a cluster")
 }
 
-/// The same with so many connections.
+/// The same with so many connections, which are not given up however long they take to answer.
 pub(super) async fn warehouse_of(connections: usize) -> RedshiftWarehouse {
     let sandbox = Sandbox::shared().await.expect("a sandbox");
     let access = sandbox.redshift().await.expect("a cluster");
-    let config =
-        redshift_builder(access, sandbox.s3()).expect("a URL").pool_size(connections).build().expect("settings");
+    let builder = redshift_builder(access, sandbox.s3()).expect("a URL").pool_size(connections);
+    let config = builder.checkout_timeout(PATIENCE).recycle_timeout(PATIENCE).build().expect("settings");
     RedshiftWarehouse::new(config).expect("a client")
 }
 

@@ -4,12 +4,14 @@ use arrow::datatypes::{DataType, TimeUnit};
 use futures::StreamExt as _;
 use twinhouse_core::ErrorKind;
 use twinhouse_redshift::{
-    Compression, CopyCommand, CopyFormat, CopyOption, CopySource, UnloadCommand, UnloadFormat, UnloadOption as Option_,
+    Compression, CopyCommand, CopyFormat, CopyOption, CopySource, RedshiftWarehouse, UnloadCommand, UnloadFormat,
+    UnloadOption as Option_,
 };
 use twinhouse_sandbox::Sandbox;
 use twinhouse_warehouse_api::{FileFormat, StatementRequest, UnloadRequest, Warehouse as _, WarehouseExt as _};
 
 use super::files::{exists, prefix, rows, table, texts, warehouse};
+use crate::fixtures::{redshift_builder, soon};
 
 #[tokio::test]
 async fn an_unload_reports_and_brings_its_manifest() {
@@ -121,8 +123,11 @@ fn many(rows: u32) -> String {
 
 #[tokio::test]
 async fn every_row_comes_once_and_the_files_go_with_the_stream() {
-    let warehouse = warehouse().await;
-    let staging = format!("{}/u/", Sandbox::shared().await.expect("a sandbox").s3().staging());
+    // In a staging place of its own: nobody else's files are looked at.
+    let (sandbox, staging) = (Sandbox::shared().await.expect("a sandbox"), prefix().await);
+    let builder = redshift_builder(sandbox.redshift().await.expect("a cluster"), sandbox.s3()).expect("a URL");
+    let config = builder.staging(staging.parse().expect("a prefix")).build().expect("settings");
+    let warehouse = RedshiftWarehouse::new(config).expect("a client");
     let mut stream = warehouse.unload_stream(many(50_000)).await.expect("a stream");
     let (mut sum, mut count, mut most) = (0_i64, 0, 0);
     while let Some(batch) = stream.next().await {
@@ -138,13 +143,7 @@ async fn every_row_comes_once_and_the_files_go_with_the_stream() {
     let mut dropped = warehouse.unload_stream(many(20_000)).await.expect("a stream");
     dropped.next().await.expect("a batch").expect("rows");
     drop(dropped);
-    // Other tests may stream at the same time: sooner or later nobody's files are left.
-    for _ in 0..500 {
-        if !exists(&warehouse, &staging).await {
-            return;
-        }
-    }
-    panic!("files stay behind under {staging}");
+    soon("the files are deleted", async || !exists(&warehouse, &staging).await).await;
 }
 
 #[tokio::test]

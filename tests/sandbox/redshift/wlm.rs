@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use futures::TryStreamExt as _;
 use twinhouse_core::ErrorKind;
 use twinhouse_redshift::{Deployment, QueryFilter, QueryInfo, QueryState, RedshiftWarehouse, SessionSettings};
@@ -7,22 +5,22 @@ use twinhouse_sandbox::{Front, Sandbox, SandboxOptions};
 use twinhouse_warehouse_api::{CallOptions, StatementRequest, Warehouse as _, WarehouseExt as _};
 
 use super::support::{failed, one, table, unique, warehouse};
-use crate::fixtures::redshift_of;
+use crate::fixtures::{PATIENCE, redshift_of};
 
 const SLOW: &str = "select count(*) from generate_series(1, 1000000) a, generate_series(1, 1000000) b";
 
-/// The one query of this label that runs, once it does.
+/// The slow query of this label, once it runs. What gives a session its label runs under it, too.
 async fn running(warehouse: &RedshiftWarehouse, label: &str) -> QueryInfo {
     let look = async {
         loop {
             let filter = QueryFilter::default().with_label(label);
             let found: Vec<_> = warehouse.workload().running_queries(filter).try_collect().await.expect("a list");
-            if let Some(query) = found.into_iter().next() {
+            if let Some(query) = found.into_iter().find(|query| query.text == SLOW) {
                 return query;
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), look).await.expect("it runs")
+    tokio::time::timeout(PATIENCE, look).await.expect("it runs")
 }
 
 fn labelled(sql: &str, label: &str) -> StatementRequest {

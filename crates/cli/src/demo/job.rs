@@ -143,7 +143,7 @@ async fn cancel(warehouse: &dyn Warehouse, on_sandbox: bool) -> Result<()> {
     let until = async |running: bool, otherwise: &'static str| {
         let start = Instant::now();
         while sandbox.is_running(CONDITION) != running {
-            expect(start.elapsed() < Duration::from_secs(30), otherwise)?;
+            expect(start.elapsed() < Duration::from_secs(120), otherwise)?;
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         Ok::<_, Error>(start.elapsed())

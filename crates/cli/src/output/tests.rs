@@ -81,6 +81,24 @@ fn arrow_and_parquet_read_back_as_they_were() {
 }
 
 #[test]
+fn a_full_disk_is_told_of_where_there_are_no_rows_too() {
+    struct Full;
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    for format in [Format::Table, Format::Csv, Format::Arrow, Format::Parquet] {
+        let mut sink = sink(format, Box::new(io::BufWriter::new(Full)), &batch().schema()).unwrap();
+        assert!(sink.finish().is_err(), "{format:?}");
+    }
+}
+
+#[test]
 fn a_table_shows_what_a_person_reads_and_counts_the_rest() {
     let many = arrow::compute::concat_batches(&batch().schema(), std::iter::repeat_n(&batch(), 600)).unwrap();
     let text = String::from_utf8(print(Format::Table, &[many])).unwrap();

@@ -41,10 +41,8 @@ pub(super) async fn show(sandbox: &Sandbox, env_file: Option<&Path>, took: Durat
     line("", format!("key {}  secret {}", s3.access_key, s3.secret_key.expose()));
     line("Status", format!("{}  (shows secrets to the first who opens it)", link.expose()));
     for snippet in sandbox.snippets().await? {
-        let _ = writeln!(text, "\n{}:", snippet.language);
-        for code in snippet.text.expose().lines() {
-            let _ = writeln!(text, "  {code}");
-        }
+        // To be copied line by line: Python minds what stands before a line.
+        let _ = write!(text, "\n{}:\n\n{}", snippet.language, snippet.text.expose());
     }
     let _ = match env_file {
         Some(file) => writeln!(text, "\nEverything as variables: . {}", file.display()),

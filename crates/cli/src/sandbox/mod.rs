@@ -5,13 +5,12 @@ mod seed;
 
 use std::{path::Path, time::Instant};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use twinhouse::{
     Error, ErrorKind, Result,
     sandbox::{FaultSchedule, Sandbox, SandboxOptions as Settings},
 };
 
-use crate::args::SandboxOptions;
+use crate::{args::SandboxOptions, stop};
 
 pub(crate) async fn run(options: SandboxOptions) -> Result<()> {
     let start = Instant::now();
@@ -19,6 +18,7 @@ pub(crate) async fn run(options: SandboxOptions) -> Result<()> {
     let schedule = options.fault.as_deref().map(read_schedule).transpose()?;
     let mut settings = Settings::default()
         .with_databricks_port(options.port_databricks)
+        .with_databricks_https_port(options.port_databricks_https)
         .with_redshift_port(options.port_redshift)
         .with_s3_port(options.port_s3)
         .with_aws_port(options.port_aws)
@@ -26,16 +26,8 @@ pub(crate) async fn run(options: SandboxOptions) -> Result<()> {
     if let Some(folder) = &options.data {
         settings = settings.with_data_folder(folder);
     }
-    // Listening begins before the start, so that a Ctrl-C during it is not lost. A terminal that is closed ends us too.
-    let mut signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(listen);
-    let stopped = async {
-        let [interrupt, terminate, hangup] = &mut signals;
-        tokio::select! {
-            () = heard(interrupt) => {}
-            () = heard(terminate) => {}
-            () = heard(hangup) => {}
-        }
-    };
+    // Listening begins before the start, so that a Ctrl-C during it is not lost.
+    let stopped = stop::asked();
     tokio::pin!(stopped);
     let sandbox = tokio::select! {
         started = Sandbox::start(settings) => started?,
@@ -50,8 +42,7 @@ pub(crate) async fn run(options: SandboxOptions) -> Result<()> {
     };
     banner::say("\nStopping.\n");
     if let Some(file) = &options.env_file {
-        // What it says is true no longer.
-        let _ = std::fs::remove_file(file);
+        remove_variables(file, &sandbox);
     }
     let ended = sandbox.stop().await;
     served.and(ended)
@@ -77,6 +68,14 @@ async fn get_ready(
     banner::show(sandbox, options.env_file.as_deref(), start.elapsed()).await
 }
 
+/// What the file says is true no longer. What another sandbox or somebody else has written there stays.
+fn remove_variables(file: &Path, sandbox: &Sandbox) {
+    let ours = std::fs::read_to_string(file).is_ok_and(|text| text.contains(sandbox.s3().secret_key.expose()));
+    if ours {
+        let _ = std::fs::remove_file(file);
+    }
+}
+
 fn read_schedule(file: &Path) -> Result<FaultSchedule> {
     let text = std::fs::read_to_string(file).map_err(|cause| {
         Error::new(ErrorKind::Config, "cannot read the schedule of faults")
@@ -84,16 +83,4 @@ fn read_schedule(file: &Path) -> Result<FaultSchedule> {
             .with_source(cause)
     })?;
     FaultSchedule::from_toml(&text).map_err(|error| error.with_context("file", file.display().to_string()))
-}
-
-/// Where signals cannot be heard, Ctrl-C ends the program as it always does, and the sandbox's janitor tidies up.
-fn listen(kind: SignalKind) -> Option<Signal> {
-    signal(kind).ok()
-}
-
-async fn heard(signal: &mut Option<Signal>) {
-    match signal {
-        Some(signal) => drop(signal.recv().await),
-        None => std::future::pending().await,
-    }
 }

@@ -194,3 +194,68 @@ async fn a_role_that_was_assumed_is_another_identity_with_keys_of_its_own() {
     assert_eq!((status, element(&answer, "Code")), (403, "AccessDenied"));
     sandbox.stop().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_token_brings_its_statement_again_though_the_session_is_busy_with_it() {
+    let sandbox = sandbox().await;
+    let caller = Caller::user(&sandbox);
+    let call = async |operation: &str, body: serde_json::Value| {
+        let target = format!("RedshiftData.{operation}");
+        let (status, answer) = caller.call("redshift-data", Some(&target), &body.to_string()).await;
+        let answer: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
+        (status, answer)
+    };
+    let first = serde_json::json!({ "Sql": "select 1", "ClusterIdentifier": "twinhouse-sandbox", "Database": "dev",
+        "SessionKeepAliveSeconds": 60, "WaitTimeSeconds": 30 });
+    let (status, opened) = call("ExecuteStatement", first).await;
+    assert_eq!((status, &opened["Status"]), (200, &"FINISHED".into()), "{opened}");
+    let slow = "select count(*) from generate_series(1, 1000000) a, generate_series(1, 1000000) b";
+    let again = serde_json::json!({ "Sql": slow, "SessionId": opened["SessionId"], "ClientToken": "token" });
+    let (status, handed_in) = call("ExecuteStatement", again.clone()).await;
+    assert_eq!(status, 200, "{handed_in}");
+    let (status, same) = call("ExecuteStatement", again).await;
+    assert_eq!((status, &same["Id"]), (200, &handed_in["Id"]), "{same}");
+    let other = serde_json::json!({ "Sql": "select 2", "SessionId": opened["SessionId"] });
+    let (status, busy) = call("ExecuteStatement", other.clone()).await;
+    assert!(status == 400 && busy["message"].as_str().is_some_and(|why| why.contains("busy")), "{busy}");
+
+    // The end of the one does not strike the next.
+    let id = serde_json::json!({ "Id": handed_in["Id"] });
+    assert_eq!(call("CancelStatement", id.clone()).await.0, 200);
+    while call("DescribeStatement", id.clone()).await.1["Status"] != "ABORTED" {}
+    let (status, next) = call("ExecuteStatement", other).await;
+    assert_eq!(status, 200, "{next}");
+    loop {
+        let (_, told) = call("DescribeStatement", serde_json::json!({ "Id": next["Id"], "WaitTimeSeconds": 30 })).await;
+        match told["Status"].as_str() {
+            Some("FINISHED") => break,
+            Some("FAILED" | "ABORTED") => panic!("{told}"),
+            _ => {}
+        }
+    }
+    sandbox.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_session_whose_backend_is_killed_is_over() {
+    let sandbox = sandbox().await;
+    let caller = Caller::user(&sandbox);
+    let call = async |operation: &str, body: serde_json::Value| {
+        let (_, answer) =
+            caller.call("redshift-data", Some(&format!("RedshiftData.{operation}")), &body.to_string()).await;
+        serde_json::from_str::<serde_json::Value>(&answer).expect("JSON")
+    };
+    let target = serde_json::json!({ "Sql": "select pg_terminate_backend(pg_backend_pid())", "Database": "dev",
+        "ClusterIdentifier": "twinhouse-sandbox", "DbUser": "awsuser", "SessionKeepAliveSeconds": 600 });
+    let opened = call("ExecuteStatement", target).await;
+    loop {
+        let told = call("DescribeStatement", serde_json::json!({ "Id": opened["Id"], "WaitTimeSeconds": 30 })).await;
+        match told["Status"].as_str() {
+            Some("FAILED") => break,
+            Some("FINISHED" | "ABORTED") => panic!("{told}"),
+            _ => {}
+        }
+    }
+    assert_eq!(call("ListSessions", serde_json::json!({})).await["Sessions"], serde_json::json!([]));
+    sandbox.stop().await.unwrap();
+}

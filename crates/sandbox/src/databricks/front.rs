@@ -233,7 +233,6 @@ impl Front {
         let jobs = Jobs::open(&config.folder, runners, server.handle().clone())
             .map_err(unusable("the jobs of the Databricks workspace cannot be read"))?;
         let app = Arc::new(App {
-            url: url.clone(),
             runner,
             quirks,
             storage: config.storage,

@@ -116,7 +116,7 @@ fn aws_form(status: StatusCode, code: &str, message: &str) -> Response {
 
 fn with_retry_after(mut response: Response, retry_after: Option<Duration>) -> Response {
     if let Some(wait) = retry_after {
-        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response

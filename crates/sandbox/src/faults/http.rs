@@ -26,8 +26,8 @@ use super::{
 };
 use crate::status::{Line, is_own};
 
-/// The longest request body that is read ahead for a look at its SQL; the service takes 16 MiB.
-const SQL_BODY_LIMIT: usize = 32 << 20;
+/// The longest request body that is read ahead for a look into it; the service takes statements of 16 MiB.
+const BODY_LIMIT: usize = 32 << 20;
 /// How long requests under way may take after the stop.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -82,19 +82,20 @@ async fn inject(State((front, faults)): State<(Front, Faults)>, mut request: Req
     if front == Front::Databricks && is_own(request.uri().path()) {
         return next.run(request).await;
     }
-    let mut sql = None;
-    if faults.reads_sql(front) && request.uri().path().contains("/sql/statements") {
-        (request, sql) = match read_sql(request).await {
+    let mut content = None;
+    if faults.reads_bodies(front) && tells_more(front, &request) {
+        (request, content) = match read_content(front, request).await {
             Ok(read) => read,
             Err(error) => return (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
         };
     }
-    let call = Call {
-        front,
-        method: request.method().as_str(),
-        path: operation(front, &request).unwrap_or(request.uri().path()),
-        sql: sql.as_deref(),
+    let path = request.uri().path();
+    let (path, sql) = match (front, content.as_deref()) {
+        // AWS has one path for everything.
+        (Front::Aws, form) => (target(&request).or(form).unwrap_or(path), None),
+        (_, sql) => (path, sql),
     };
+    let call = Call { front, method: request.method().as_str(), path, sql };
     let struck = faults.next(&call);
     if let Some(kind) = struck {
         tracing::debug!(%front, kind = kind.as_str(), "scheduled fault");
@@ -121,12 +122,17 @@ async fn inject(State((front, faults)): State<(Front, Faults)>, mut request: Req
     response
 }
 
-/// AWS has one path for everything: the operation stands in a header.
-fn operation(front: Front, request: &Request) -> Option<&str> {
-    if front != Front::Aws {
-        return None;
-    }
+/// The operation of a call in AWS's JSON protocol. Its forms have it in the body.
+fn target(request: &Request) -> Option<&str> {
     request.headers().get("x-amz-target")?.to_str().ok()
+}
+
+/// Whether the body says what rules look at: the text of a statement, or the operation of a form.
+fn tells_more(front: Front, request: &Request) -> bool {
+    match front {
+        Front::Aws => target(request).is_none(),
+        _ => request.uri().path().contains("/sql/statements"),
+    }
 }
 
 async fn strike(kind: FaultKind, front: Front, request: Request, next: Next) -> Response {
@@ -180,15 +186,20 @@ async fn drain(request: Request) {
     while let Some(Ok(_)) = body.next().await {}
 }
 
-async fn read_sql(request: Request) -> Result<(Request, Option<String>), axum::Error> {
+async fn read_content(front: Front, request: Request) -> Result<(Request, Option<String>), axum::Error> {
     #[derive(Deserialize)]
     struct Submit {
         statement: String,
     }
     let (parts, body) = request.into_parts();
-    let bytes = to_bytes(body, SQL_BODY_LIMIT).await?;
-    let sql = serde_json::from_slice::<Submit>(&bytes).ok().map(|submit| submit.statement);
-    Ok((Request::from_parts(parts, Body::from(bytes)), sql))
+    let bytes = to_bytes(body, BODY_LIMIT).await?;
+    let content = match front {
+        Front::Aws => url::form_urlencoded::parse(&bytes)
+            .find(|(name, _)| name == "Action")
+            .map(|(_, action)| action.into_owned()),
+        _ => serde_json::from_slice::<Submit>(&bytes).ok().map(|submit| submit.statement),
+    };
+    Ok((Request::from_parts(parts, Body::from(bytes)), content))
 }
 
 #[cfg(test)]

@@ -176,13 +176,13 @@ impl Faults {
         struck
     }
 
-    /// True if a rule for this front looks at the SQL text: only then is a request's body worth reading early.
-    pub(crate) fn reads_sql(&self, front: Front) -> bool {
+    /// True if a rule for this front looks at what bodies say: only then are they worth reading early.
+    pub(crate) fn reads_bodies(&self, front: Front) -> bool {
         self.0.armed.load(Ordering::Acquire) != 0
             && self
                 .rules()
                 .iter()
-                .any(|scheduled| scheduled.is_armed() && scheduled.rule.front == front && scheduled.rule.reads_sql())
+                .any(|scheduled| scheduled.is_armed() && scheduled.rule.front == front && scheduled.rule.reads_bodies())
     }
 
     fn rules(&self) -> MutexGuard<'_, Vec<Scheduled>> {
@@ -354,9 +354,9 @@ mod tests {
     fn clear_disarms_everything() {
         let faults = Faults::default();
         faults.schedule(FaultRule::databricks(THROTTLED).with_sql("x").always()).unwrap();
-        assert!(faults.reads_sql(Front::Databricks) && !faults.reads_sql(Front::S3));
+        assert!(faults.reads_bodies(Front::Databricks) && !faults.reads_bodies(Front::S3));
         faults.clear();
-        assert!(!faults.reads_sql(Front::Databricks));
+        assert!(!faults.reads_bodies(Front::Databricks));
         assert_eq!(faults.next(&post("/", "x")), None);
     }
 }

@@ -298,7 +298,7 @@ impl FaultRule {
     }
 
     /// Only requests whose path contains this. AWS has one path: there it is the operation, such as
-    /// `RedshiftData.ExecuteStatement`.
+    /// `RedshiftData.ExecuteStatement` or `GetClusterCredentials`.
     pub fn with_path(mut self, part: impl Into<String>) -> Self {
         self.path = Some(part.into());
         self
@@ -355,8 +355,8 @@ impl FaultRule {
         Ok(())
     }
 
-    pub(super) fn reads_sql(&self) -> bool {
-        self.sql.is_some()
+    pub(super) fn reads_bodies(&self) -> bool {
+        self.sql.is_some() || self.front == Front::Aws && self.path.is_some()
     }
 
     pub(super) fn matches(&self, call: &Call<'_>) -> bool {

@@ -65,7 +65,7 @@ struct Entry {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "`times` is a number of calls or `always`")]
 enum Times {
     Number(u64),
     Word(String),
@@ -286,6 +286,7 @@ mod tests {
             (format!("{head}retry_after = \"soon\""), "5", vec!["`soon`", "`50ms`"]),
             (format!("{head}retry_after = 2"), "5", vec!["string"]),
             (format!("{head}times = \"often\""), "5", vec!["`often`", "`always`"]),
+            (format!("{head}times = -1"), "5", vec!["a number of calls or `always`"]),
             (format!("{head}seed = 2"), "5", vec!["`seed` needs `chance`"]),
             (format!("{head}on_call = 0"), "2", vec!["on_call"]),
             (format!("{head}chance = 1.5"), "2", vec!["chance"]),

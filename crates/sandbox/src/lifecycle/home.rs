@@ -14,11 +14,11 @@ use twinhouse_core::{Error, ErrorKind, Result};
 
 const WORKERS: usize = 2;
 /// How long the servers may take to stop.
-const STOP: Duration = Duration::from_secs(20);
+const STOP: Duration = Duration::from_secs(60);
 /// How long tasks that nobody stopped may take to reach their next `await`.
 const LEFTOVERS: Duration = Duration::from_secs(2);
 /// How long a drop waits for all of it.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A thread with a runtime.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::{Sandbox, SandboxOptions};
 
 const ENDING: &str = "TWINHOUSE_TEST_ENDING";
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(180);
 
 /// Does nothing unless the variable is set: it is the other program.
 #[test]

@@ -11,7 +11,7 @@ use twinhouse_core::{Error, ErrorKind, Result, Secret};
 use super::{
     find::Programs,
     identity::Identity,
-    supervise::{Recipe, Supervisor, command},
+    supervise::{Recipe, Supervisor, Watchdog, command},
     template::Template,
 };
 
@@ -132,27 +132,42 @@ impl Postgres {
         let programs = Programs::find(options.programs.as_deref())?;
         let identity = Identity::choose()?;
         // Socket names may have about 100 bytes, and data folders may lie deep.
-        let sockets =
-            tempfile::Builder::new().prefix("twinhouse-").tempdir().map_err(unusable(&std::env::temp_dir()))?;
+        let name = format!("twinhouse-{:010x}", fastrand::u64(..1 << 40));
+        // From here on somebody clears away what a kill leaves.
+        let watchdog = Watchdog::start(&std::env::temp_dir().join(&name))?;
+        Self::start_watched(options, &programs, identity, &name, &watchdog).inspect_err(|_| watchdog.dismiss())
+    }
+
+    fn start_watched(
+        options: &PostgresOptions,
+        programs: &Programs,
+        identity: Identity,
+        name: &str,
+        watchdog: &Watchdog,
+    ) -> Result<Self> {
+        let home = std::env::temp_dir();
+        let sockets = tempfile::Builder::new().prefix(name).rand_bytes(0).tempdir().map_err(unusable(&home))?;
         identity.own_folder(sockets.path()).map_err(unusable(sockets.path()))?;
         let folder = options.folder.clone().unwrap_or_else(|| sockets.path().join("data"));
         let place = Place::prepare(&folder, &identity)?;
-        let password = place.initialise(&programs, &identity)?;
+        let password = place.initialise(programs, &identity)?;
+        let pid_file = place.cluster.join("postmaster.pid");
+        disown(&pid_file, &identity).map_err(unusable(&pid_file))?;
 
         let mut arguments = vec!["-D".to_owned(), place.cluster.display().to_string()];
         arguments.extend(["-p".to_owned(), PORT.to_string(), "-k".to_owned(), sockets.path().display().to_string()]);
         for setting in SETTINGS {
             arguments.extend(["-c".to_owned(), (*setting).to_owned()]);
         }
-        let supervisor = Supervisor::start(Recipe {
+        let recipe = Recipe {
             program: programs.postgres(),
             arguments,
             identity,
             folder: place.folder.clone(),
-            pid_file: place.cluster.join("postmaster.pid"),
+            pid_file,
             log: place.folder.join("log"),
-            sockets: sockets.path().to_path_buf(),
-        })?;
+        };
+        let supervisor = Supervisor::start(recipe, watchdog.clone())?;
         let address = PostgresAddress { sockets: sockets.path().to_path_buf(), port: PORT, admin: ADMIN, password };
         Ok(Self { address, inner: Arc::new(Running { supervisor, _sockets: sockets }) })
     }
@@ -244,6 +259,20 @@ impl Place {
         }
         fs::rename(&unfinished, &self.cluster).map_err(unusable(&self.cluster))?;
         Ok(password)
+    }
+}
+
+/// The lock of a server that was killed may bear a number that has gone to another process of this user since: in a
+/// container they are few. The server would take that one for its rival; the number of its own parent it takes for an
+/// old one, and looks at the rest of the lock.
+fn disown(pid_file: &Path, identity: &Identity) -> std::io::Result<()> {
+    let Ok(text) = fs::read_to_string(pid_file) else { return Ok(()) };
+    let (pid, rest) = text.split_once('\n').unwrap_or((&text, ""));
+    match fs::read_to_string(format!("/proc/{}/comm", pid.trim())) {
+        Ok(name) if !name.contains("postgres") => {
+            identity.write_private(pid_file, &format!("{}\n{rest}", std::process::id()))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -41,8 +41,9 @@ rm -rf -- "$1"
 const START: Duration = Duration::from_secs(60);
 /// A fast shutdown that takes longer is made an immediate one.
 const STOP: Duration = Duration::from_secs(10);
-/// Starts in a row that never get ready before we stop trying.
-const RESTARTS: u32 = 8;
+/// Starts in a row that never get ready before we stop trying: more than a minute, as what is left of a killed server may
+/// need long to go on a busy machine.
+const RESTARTS: u32 = 60;
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// What to start, and where to see how it is doing.
@@ -55,8 +56,6 @@ pub(super) struct Recipe {
     /// First line: the process id; eighth line: `ready`, once it is.
     pub(super) pid_file: PathBuf,
     pub(super) log: PathBuf,
-    /// Removed by the watchdog when we cannot do it any more.
-    pub(super) sockets: PathBuf,
 }
 
 /// A running server. Dropping it stops the server and waits for its end.
@@ -108,10 +107,7 @@ pub(super) fn command(program: &Path, identity: &Identity, folder: &Path) -> Com
 
 impl Supervisor {
     /// Starts the server, returns when it takes connections, and starts it again whenever it ends unasked.
-    pub(super) fn start(recipe: Recipe) -> Result<Self> {
-        let mut watchdog = Watchdog::start(&recipe.sockets).map_err(|error| {
-            Error::new(ErrorKind::Internal, "could not start the watchdog of PostgreSQL").with_source(error)
-        })?;
+    pub(super) fn start(recipe: Recipe, mut watchdog: Watchdog) -> Result<Self> {
         let shared = Arc::new(Shared::default());
         let child = spawn(&recipe, &mut watchdog)?;
         shared.lock().pid = Some(pid_of(&child));
@@ -257,10 +253,17 @@ fn keep_running(shared: &Shared, recipe: &Recipe, watchdog: &mut Watchdog, mut c
 
 /// A shell that holds the other end of a pipe from us, and ends the server when the pipe breaks.
 #[derive(Clone, Debug)]
-struct Watchdog(Arc<Mutex<Option<(Child, ChildStdin)>>>);
+pub(super) struct Watchdog(Arc<Mutex<Option<(Child, ChildStdin)>>>);
 
 impl Watchdog {
-    fn start(sockets: &Path) -> std::io::Result<Self> {
+    /// It removes the folder of the sockets, too, when we cannot do it any more; the folder need not be there yet.
+    pub(super) fn start(sockets: &Path) -> Result<Self> {
+        Self::spawn(sockets).map_err(|error| {
+            Error::new(ErrorKind::Internal, "could not start the watchdog of PostgreSQL").with_source(error)
+        })
+    }
+
+    fn spawn(sockets: &Path) -> std::io::Result<Self> {
         let mut child = Command::new("sh")
             .args(["-c", WATCH, "twinhouse-watchdog"])
             .arg(sockets)
@@ -282,7 +285,7 @@ impl Watchdog {
         }
     }
 
-    fn dismiss(&self) {
+    pub(super) fn dismiss(&self) {
         let Some((mut child, mut stdin)) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         let _ = writeln!(stdin, "done");
         drop(stdin);

@@ -68,7 +68,7 @@ impl Template {
         let password = fs::read_to_string(kept.join(PASSWORD))?;
         let size = copy(&kept.join("cluster"), cluster, &|path| identity.own(path))?;
         // A power cut may have emptied files whose names were safe.
-        if fs::read_to_string(kept.join(SIZE))?.trim() != size.to_string() {
+        if fs::read_to_string(kept.join(SIZE))?.trim() != size.to_string() || password.trim().is_empty() {
             fs::remove_dir_all(&kept)?;
             return Err(io::Error::other("the template is damaged"));
         }
@@ -185,12 +185,14 @@ mod tests {
         let template = template(&folder.path().join("cache"));
         let made = cluster(folder.path());
         template.keep(&made, &Secret::new("p")).unwrap();
-        fs::write(template.cache.join(&template.name).join("cluster/base/1/PG_VERSION"), "").unwrap();
         let copied = folder.path().join("copy");
-        assert!(template.copy_to(&copied, &Identity::Ourselves).is_err());
-        fs::remove_dir_all(&copied).unwrap();
-        assert!(template.copy_to(&copied, &Identity::Ourselves).unwrap().is_none());
-        template.keep(&made, &Secret::new("p")).unwrap();
+        for emptied in ["cluster/base/1/PG_VERSION", PASSWORD, SIZE] {
+            fs::write(template.cache.join(&template.name).join(emptied), "").unwrap();
+            assert!(template.copy_to(&copied, &Identity::Ourselves).is_err(), "{emptied}");
+            fs::remove_dir_all(&copied).unwrap();
+            assert!(template.copy_to(&copied, &Identity::Ourselves).unwrap().is_none());
+            template.keep(&made, &Secret::new("p")).unwrap();
+        }
         assert!(template.copy_to(&copied, &Identity::Ourselves).unwrap().is_some());
     }
 

@@ -4,7 +4,7 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tokio_postgres::{Client, NoTls};
 use twinhouse_core::ErrorKind;
 
-use super::{Postgres, PostgresAddress, PostgresOptions};
+use super::{Postgres, PostgresAddress, PostgresOptions, identity::Identity};
 
 async fn connect(address: &PostgresAddress) -> Result<Client, tokio_postgres::Error> {
     let (client, connection) = tokio_postgres::Config::new()
@@ -99,6 +99,24 @@ async fn a_folder_in_use_is_refused_with_the_servers_own_words() {
 }
 
 #[tokio::test]
+async fn a_lock_whose_number_has_gone_to_another_process_does_not_count() {
+    let (folder, options) = in_temporary_folder();
+    let postgres = Postgres::start(options.clone()).await.expect("started");
+    postgres.stop().await;
+    let mut other = std::process::Command::new("sleep");
+    other.arg("600");
+    // The server asks only after processes of its own user.
+    Identity::choose().expect("a user").apply(&mut other);
+    let mut other = other.spawn().expect("spawned");
+    std::fs::write(folder.path().join("postgres/cluster/postmaster.pid"), format!("{}\n", other.id()))
+        .expect("written");
+    let again = Postgres::start(options).await;
+    other.kill().expect("killed");
+    other.wait().expect("reaped");
+    again.expect("started again");
+}
+
+#[tokio::test]
 async fn a_folder_of_another_version_is_refused_by_name() {
     let (folder, options) = in_temporary_folder();
     let cluster = folder.path().join("postgres/cluster");
@@ -115,12 +133,43 @@ async fn a_folder_that_cannot_be_made_is_named() {
     assert_eq!(error.context("path"), Some("/proc/none/postgres"));
 }
 
+const CHILD: &str = "TWINHOUSE_TEST_ORPHAN_FOLDER";
+
+/// This program again, which starts a server of its own.
+fn parent(folder: &Path) -> std::process::Command {
+    let mut parent = std::process::Command::new(std::env::current_exe().expect("this test"));
+    parent.args(["--exact", "--nocapture", "postgres::tests::the_server_ends_when_its_parent_is_killed_outright"]);
+    parent.env(CHILD, folder.join("postgres")).stdout(std::process::Stdio::piped());
+    parent
+}
+
+/// Looks again until it holds; gives up only where nothing will come any more.
+fn holds_soon(holds: impl Fn() -> bool) -> bool {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(180);
+    while !holds() && std::time::Instant::now() < deadline {
+        std::thread::park_timeout(std::time::Duration::from_millis(1));
+    }
+    holds()
+}
+
+/// Nothing runs yet, and the folder of the sockets is there already.
+#[test]
+fn a_parent_that_is_killed_while_it_starts_leaves_no_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let temporary = folder.path().join("tmp");
+    std::fs::create_dir(&temporary).expect("made");
+    let is_empty = || std::fs::read_dir(&temporary).expect("a folder").next().is_none();
+    let mut parent = parent(folder.path()).env("TMPDIR", &temporary).spawn().expect("spawned");
+    assert!(holds_soon(|| !is_empty()), "it never started");
+    parent.kill().expect("killed");
+    parent.wait().expect("reaped");
+    assert!(holds_soon(is_empty), "the socket folder was left behind");
+}
+
 /// The parent is another process that is killed outright: only the watchdog can end the server then.
 #[test]
 fn the_server_ends_when_its_parent_is_killed_outright() {
     use std::io::BufRead as _;
-    const CHILD: &str = "TWINHOUSE_TEST_ORPHAN_FOLDER";
-    let me = std::env::current_exe().expect("this test");
     if let Some(folder) = std::env::var_os(CHILD) {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let postgres = runtime.block_on(Postgres::start(PostgresOptions::new(folder))).expect("started");
@@ -129,12 +178,7 @@ fn the_server_ends_when_its_parent_is_killed_outright() {
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
-    let mut parent = std::process::Command::new(me)
-        .args(["--exact", "--nocapture", "postgres::tests::the_server_ends_when_its_parent_is_killed_outright"])
-        .env(CHILD, folder.path().join("postgres"))
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .expect("spawned");
+    let mut parent = parent(folder.path()).spawn().expect("spawned");
     let output = std::io::BufReader::new(parent.stdout.take().expect("piped"));
     let line = output.lines().map_while(Result::ok).find(|line| line.starts_with("server ")).expect("it started");
     let mut words = line.split(' ').skip(1);
@@ -147,10 +191,6 @@ fn the_server_ends_when_its_parent_is_killed_outright() {
     let stat = format!("/proc/{}/stat", server.as_raw_nonzero());
     let gone =
         || test_kill_process(server).is_err() || std::fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") Z "));
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    while (!gone() || sockets.exists()) && std::time::Instant::now() < deadline {
-        std::thread::yield_now();
-    }
-    assert!(gone(), "the server outlived its parent");
-    assert!(!sockets.exists(), "the socket folder was left behind");
+    assert!(holds_soon(gone), "the server outlived its parent");
+    assert!(holds_soon(|| !sockets.exists()), "the socket folder was left behind");
 }

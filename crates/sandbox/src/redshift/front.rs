@@ -9,6 +9,7 @@ use std::{
 };
 
 use bytes::BytesMut;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     io::{AsyncWriteExt as _, split},
     net::{TcpListener, TcpStream},
@@ -43,6 +44,9 @@ use crate::{
 
 /// The engine takes a cancel request at once, or not at all.
 const CANCEL: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Open at once, at the most.
+const FILES: u64 = 10_240;
 
 /// How long the last words to a client may take.
 const GOODBYE: std::time::Duration = std::time::Duration::from_secs(1);
@@ -118,6 +122,7 @@ impl Front {
         let listening = |error: io::Error| {
             Error::new(ErrorKind::Unavailable, "cannot listen for Redshift's clients").with_source(error)
         };
+        want_files();
         config.listener.set_nonblocking(true).map_err(listening)?;
         let listener = TcpListener::from_std(config.listener).map_err(listening)?;
         let address = listener.local_addr().map_err(listening)?;
@@ -221,6 +226,17 @@ impl Shared {
         if let Err(error) = self.views.fill(&self.postgres, &self.record, database).await {
             tracing::warn!(error = %Chain(&error), "could not fill the system views");
         }
+    }
+}
+
+/// Clients take two files each and an unload by partition one for each folder: more than the 1024 of many shells.
+fn want_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(FILES, |most| most.min(FILES));
+    if limit.current.is_some_and(|current| current < wanted)
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit })
+    {
+        tracing::debug!(%error, "no more files than before");
     }
 }
 

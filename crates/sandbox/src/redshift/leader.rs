@@ -65,34 +65,6 @@ const COLUMNS: &[(&str, &str)] = &[
     ("remarks", "svv_all_"),
 ];
 
-/// What may follow an item of FROM that has no name.
-const ENDS_ITEM: &[&str] = &[
-    "where",
-    "group",
-    "order",
-    "having",
-    "limit",
-    "offset",
-    "union",
-    "intersect",
-    "except",
-    "minus",
-    "window",
-    "fetch",
-    "for",
-    "on",
-    "using",
-    "join",
-    "left",
-    "right",
-    "inner",
-    "full",
-    "cross",
-    "natural",
-    "qualify",
-    "returning",
-    "when",
-];
 /// What ends the list of FROM.
 const ENDS_FROM: &[&str] = &[
     "where",
@@ -111,6 +83,8 @@ const ENDS_FROM: &[&str] = &[
     "qualify",
     "returning",
 ];
+/// What else may follow an item of FROM that has no name.
+const BEHIND_ITEM: &[&str] = &["on", "using", "join", "left", "right", "inner", "full", "cross", "natural", "when"];
 /// Functions with a FROM of their own inside.
 const HAVE_FROM: &[&str] = &["extract", "substring", "trim", "overlay", "position"];
 
@@ -169,7 +143,8 @@ fn from(s: &Lexed<'_>, from: usize, edits: &mut Edits) {
             let unnamed = close + 1 >= s.len()
                 || s.is_sign(close + 1, ')')
                 || s.is_sign(close + 1, ',')
-                || s.is_any(close + 1, ENDS_ITEM);
+                || s.is_any(close + 1, ENDS_FROM)
+                || s.is_any(close + 1, BEHIND_ITEM);
             if item && close < s.len() && unnamed && inner == i + 1 && s.is_any(inner, &["select", "with"]) {
                 edits.insert(s.tokens[close].at.end, format!(" AS twinhouse_{close}"));
             }

@@ -66,7 +66,14 @@ pub(super) enum Request {
     Execute {
         portal: Option<Portal>,
     },
-    Close,
+    CloseStatement {
+        name: Vec<u8>,
+        prepared: Option<Arc<Prepared>>,
+    },
+    ClosePortal {
+        name: Vec<u8>,
+        portal: Option<Portal>,
+    },
     Sync,
 }
 
@@ -147,6 +154,8 @@ pub(super) struct State {
     pub(super) cursor_open: bool,
     /// A portal has more rows: only certain messages may follow.
     pub(super) suspended: bool,
+    /// A batch has failed, and the answer to its Sync has not come.
+    skipping: bool,
     pub(super) last_query: i64,
     /// An error was seen since the last ReadyForQuery.
     failed: Option<(String, String)>,
@@ -169,6 +178,7 @@ impl State {
             bytes: 0,
             cursor_open: false,
             suspended: false,
+            skipping: false,
             last_query: -1,
             failed: None,
         }
@@ -176,7 +186,12 @@ impl State {
 
     /// Nothing is due to the client.
     pub(super) fn is_idle(&self) -> bool {
-        self.queue.is_empty() && !self.unwritten
+        (self.queue.is_empty() || self.skips()) && !self.unwritten
+    }
+
+    /// The engine reads over what comes next: the batch has failed, and its Sync is still to come.
+    pub(super) fn skips(&self) -> bool {
+        self.skipping && !self.queue.iter().any(|expected| matches!(expected.request, Request::Sync))
     }
 
     /// A text that the engine cannot parse. Its error will be replaced by `report`, so that a refusal has every
@@ -224,7 +239,13 @@ impl State {
             b'T' => self.describe(body),
             b'n' => self.pop_describe(),
             b'1' | b'2' | b'3' => {
-                self.queue.pop_front();
+                match self.queue.pop_front().map(|expected| expected.request) {
+                    Some(Request::CloseStatement { name, prepared: Some(closed) }) => {
+                        self.forget_statement(&name, &closed)
+                    }
+                    Some(Request::ClosePortal { name, portal: Some(closed) }) => self.forget_portal(&name, &closed),
+                    _ => {}
+                }
                 self.before_execute();
             }
             b'C' => {
@@ -239,20 +260,31 @@ impl State {
                 let report = self.error(body);
                 report.put(&mut changed);
             }
-            b'N' => {
-                let report = Report::parse(body);
-                // Deprecation of what the service considers normal is not for its clients.
-                show = report.is_shown();
-                report.put(&mut changed);
-            }
+            b'N' => match Report::parse(body).shown() {
+                Some(notice) => notice.put(&mut changed),
+                None => show = false,
+            },
             b'S' => show = parameter_is_shown(body),
             b'Z' => self.ready(body.first().copied().unwrap_or(b'I')),
             _ => {}
         }
-        if (hidden && tag != b'E' && tag != b'S') || !show {
+        if (hidden && !matches!(tag, b'E' | b'S' | b'Z')) || !show {
             return;
         }
         out.extend_from_slice(if changed.is_empty() { message } else { &changed });
+    }
+
+    /// The name may mean another one by now.
+    fn forget_statement(&mut self, name: &[u8], closed: &Arc<Prepared>) {
+        if self.statements.get(name).is_some_and(|known| Arc::ptr_eq(known, closed)) {
+            self.statements.remove(name);
+        }
+    }
+
+    fn forget_portal(&mut self, name: &[u8], closed: &Portal) {
+        if self.portals.get(name).is_some_and(|known| Arc::ptr_eq(&known.formats, &closed.formats)) {
+            self.portals.remove(name);
+        }
     }
 
     fn describe(&mut self, body: &[u8]) {
@@ -351,16 +383,21 @@ impl State {
         self.changes = None;
         self.suspended = false;
         self.failed = Some((report.code.clone(), report.message.clone()));
-        if !matches!(self.queue.front().map(|expected| &expected.request), Some(Request::Query { .. })) {
-            while let Some(expected) = self.queue.front()
-                && !matches!(expected.request, Request::Sync)
-            {
-                let id = expected.query_id;
-                self.queue.pop_front();
-                self.record_end(id, Some((&report.code, &report.message)), 0);
-            }
+        let request = self.queue.front().map(|expected| &expected.request);
+        self.skipping = !matches!(request, Some(Request::Query { .. } | Request::Sync));
+        if self.skipping {
+            self.skip();
         }
         report
+    }
+
+    /// Takes off the queue what the engine reads over.
+    fn skip(&mut self) {
+        let failed = self.failed.clone().unwrap_or_default();
+        while self.queue.front().is_some_and(|expected| !matches!(expected.request, Request::Sync)) {
+            let id = self.queue.pop_front().and_then(|expected| expected.query_id);
+            self.record_end(id, Some((&failed.0, &failed.1)), 0);
+        }
     }
 
     /// The text that the answer at hand is about.
@@ -379,6 +416,9 @@ impl State {
             self.cursor_open = false;
         }
         self.changes = None;
+        if std::mem::take(&mut self.skipping) {
+            self.skip();
+        }
         let failed = self.failed.take();
         let rows = std::mem::take(&mut self.rows);
         if let Some(done) = self.queue.pop_front() {

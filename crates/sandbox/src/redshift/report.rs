@@ -115,9 +115,22 @@ impl Report {
         Self::internal("could not complete because of conflict with concurrent transaction")
     }
 
-    /// Whether a notice is for the service's clients: neither the engine's log nor what it says of its own catalog.
-    pub(super) fn is_shown(&self) -> bool {
-        self.severity != "LOG" && self.severity != "DEBUG" && !self.message.contains(" --- only superuser")
+    /// A notice as the service's clients get it, if it is for them: neither the engine's log nor what it says of its own
+    /// catalog is.
+    pub(super) fn shown(mut self) -> Option<Self> {
+        if self.severity == "LOG" || self.severity == "DEBUG" || self.message.contains(" --- only superuser") {
+            return None;
+        }
+        // As engines from 16 on word what the others say.
+        let skipped =
+            self.message.strip_prefix("permission denied to ").and_then(|said| said.strip_suffix(", skipping it"));
+        if let Some((verb, table)) = skipped.and_then(|said| said.split_once(' ')) {
+            if table.starts_with("\"pg_") {
+                return None;
+            }
+            self.message = format!("skipping {table} --- only table or database owner can {verb} it");
+        }
+        Some(self)
     }
 
     pub(super) fn put(&self, out: &mut BytesMut) {
@@ -229,6 +242,17 @@ mod tests {
         out.clear();
         Report::info("done").put(&mut out);
         assert_eq!(out[0], b'N');
+    }
+
+    #[test]
+    fn a_table_that_is_skipped_is_told_in_the_same_words_by_every_engine() {
+        let notice =
+            |message: &str| Report::new("WARNING", "01000", message).shown().map(|notice| notice.message.clone());
+        let told = Some("skipping \"t\" --- only table or database owner can vacuum it".to_owned());
+        assert_eq!(notice("skipping \"t\" --- only table or database owner can vacuum it"), told);
+        assert_eq!(notice("permission denied to vacuum \"t\", skipping it"), told);
+        assert_eq!(notice("skipping \"pg_authid\" --- only superuser can vacuum it"), None);
+        assert_eq!(notice("permission denied to vacuum \"pg_authid\", skipping it"), None);
     }
 
     #[test]

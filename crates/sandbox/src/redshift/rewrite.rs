@@ -119,6 +119,8 @@ fn call(s: &Lexed<'_>, i: usize, ids: &LastIds, edits: &mut Edits) -> Result<(),
         "listagg" => listagg(s, i, edits),
         "median" => edits.replace(s.span(&(i..open + 1)), "percentile_cont(0.5) WITHIN GROUP (ORDER BY "),
         "len" => edits.replace(at(i), "length"),
+        // A keyword of newer engines, with a grammar of its own.
+        "json_serialize" => edits.replace(at(i), "\"json_serialize\""),
         "sysdate" => edits.replace(at(i), "pg_catalog.sysdate"),
         "set_config" | "current_setting" if s.kind(open + 1) == Some(Kind::Literal) => {
             let setting = s.value(open + 1).to_ascii_lowercase();
@@ -275,6 +277,7 @@ mod tests {
                 "select (a::double precision / nullif(sum(a) over (partition by b), 0)) from t",
             ),
             ("select json_extract_path_text(a, 'b', true)", "select json_extract_path_text(a, 'b', 'twinhouse true')"),
+            ("select JSON_SERIALIZE(a)", "select \"json_serialize\"(a)"),
             ("select dateadd(day, 1, d)", "select dateadd('day', 1, d)"),
             ("select sysdate, t.sysdate", "select pg_catalog.sysdate(), t.sysdate"),
             (

@@ -25,7 +25,7 @@ pub(super) struct Session {
 }
 
 /// What a statement does, as far as the front cares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Verb {
     Select,
     Insert,
@@ -39,6 +39,7 @@ pub(super) enum Verb {
     Declare,
     Truncate,
     Ddl,
+    #[default]
     Utility,
 }
 
@@ -78,9 +79,10 @@ impl Verb {
 }
 
 /// What is done with a statement.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) enum Action {
     /// The engine runs it.
+    #[default]
     Forward,
     /// It fails.
     Refuse(Report),
@@ -91,7 +93,7 @@ pub(super) enum Action {
 }
 
 /// One statement of a text.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Statement {
     pub(super) verb: Verb,
     pub(super) action: Action,
@@ -148,8 +150,17 @@ fn reads_record(s: &Lexed<'_>) -> bool {
     })
 }
 
+/// The longest text, in bytes.
+const LONGEST: usize = 16 << 20;
+
 /// Reads a text, refuses or rewrites each of its statements.
 pub(super) fn analyse(text: &str, session: &Session) -> Analysis {
+    if text.len() > LONGEST {
+        let size = text.len();
+        let message = format!("Statement is too large. Statement Size: {size} bytes. Maximum Allowed: {LONGEST} bytes");
+        let action = Action::Refuse(Report::error("42601", message));
+        return Analysis { statements: vec![Statement { action, ..Statement::default() }], ..Analysis::default() };
+    }
     let tokens = tokens(text);
     let all = Lexed { case_sensitive: session.case_sensitive, ..Lexed::new(text, &tokens) };
     let mut whole = Edits::default();
@@ -168,12 +179,10 @@ fn one(all: &Lexed<'_>, range: Range<usize>, session: &Session, whole: &mut Edit
     let verb = Verb::of(&s);
     let mut statement = Statement {
         verb,
-        action: Action::Forward,
         source: all.text[span.clone()].to_owned(),
-        sql: String::new(),
-        change: None,
         alone: gate::resizes(&s) || upkeep::appends(&s),
         reads_record: reads_record(&s),
+        ..Statement::default()
     };
     let mut edits = Edits::default();
     match rewritten(&s, session, &mut edits) {
@@ -230,4 +239,41 @@ fn unload(s: &Lexed<'_>, session: &Session) -> Result<UnloadStatement, Report> {
         _ => return Err(Report::error("42601", "UNLOAD takes one SELECT statement")),
     }
     Ok(unload)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WORDS: &str = "select from where ( ) ( ) , , . ; ; :: : = - + * # [ ] $1 $$ ' '' \" \\ -- /* */ ä 'ä \"ä 'x' \"Ab\" t a b 1 \
+        1.5e 2when as and union limit order by top 3 nvl nvl2 decode listagg median within group over approximate count \
+        distinct dateadd day sysdate pg_last_copy_id json_extract_path_text true ratio_to_report numeric cast null minus \
+        create table temp if not exists like foreign key references primary constraint check identity default generated \
+        varchar ( 10 ) decimal super encode distkey sortkey diststyle compound alter add column drop append type copy \
+        unload to 's3://b/k' iam_role access_key_id format csv parquet partition null manifest merge into using on when \
+        matched then update set delete insert values returning qualify pivot grant show tables schema database columns \
+        set reset local session authorization query_group enable_case_sensitive_identifier begin isolation level read \
+        vacuum sort only percent analyze cancel truncate explain declare cursor for fetch pg_class reldiststyle svv_tables \
+        stl_query with recursive interval external model extract trim";
+
+    /// Whatever a client sends is taken or refused; the session does not end over it.
+    #[test]
+    fn no_text_is_too_odd_to_be_read() {
+        let words: Vec<&str> = WORDS.split_ascii_whitespace().collect();
+        let mut random = fastrand::Rng::with_seed(7);
+        for round in 0..20_000 {
+            let begin = ["", "create table t (", "alter table t ", "copy t ", "unload ('select ", "select ", "merge "];
+            let mut text = begin[round % begin.len()].to_owned();
+            for _ in 0..random.usize(0..16) {
+                text.push_str(words[random.usize(0..words.len())]);
+                text.push_str(random.choice([" ", " ", "", "\n"]).unwrap_or_default());
+            }
+            for case_sensitive in [false, true] {
+                let ids = LastIds::default();
+                let session = Session { case_sensitive, serverless: round % 3 == 0, ids };
+                let analysis = analyse(&text, &session);
+                assert!(analysis.shifts.original(text.len(), &analysis.sql, &text) <= text.len() + 1, "{text}");
+            }
+        }
+    }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempPath};
 
 /// An object of a bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(crate) trait Storage: std::fmt::Debug + Send + Sync + 'static {
     /// A file that is nobody's object until it is placed.
     fn draft(&self) -> io::Result<NamedTempFile>;
     /// Makes a draft an object, whole. What was there before is replaced.
-    async fn place(&self, bucket: &str, key: &str, draft: NamedTempFile) -> io::Result<()>;
+    async fn place(&self, bucket: &str, key: &str, draft: TempPath) -> io::Result<()>;
     /// Deletes an object; one that is not there is no error.
     async fn delete(&self, bucket: &str, key: &str) -> io::Result<()>;
 }
@@ -66,7 +66,9 @@ impl Storage for FileStorage {
             let mut objects = Vec::new();
             let mut folders = vec![folder.clone()];
             while let Some(at) = folders.pop() {
-                for entry in std::fs::read_dir(&at)? {
+                // Others may delete while we look.
+                let Some(entries) = unless_gone(std::fs::read_dir(&at))? else { continue };
+                for entry in entries {
                     let entry = entry?;
                     let path = entry.path();
                     let Some(key) = path.strip_prefix(&folder).ok().and_then(Path::to_str) else { continue };
@@ -77,7 +79,8 @@ impl Storage for FileStorage {
                             folders.push(path);
                         }
                     } else if kind.is_file() && key.starts_with(&prefix) {
-                        objects.push(Object { key: key.to_owned(), size: entry.metadata()?.len() });
+                        let Some(meta) = unless_gone(entry.metadata())? else { continue };
+                        objects.push(Object { key: key.to_owned(), size: meta.len() });
                     }
                 }
             }
@@ -97,13 +100,13 @@ impl Storage for FileStorage {
         tempfile::Builder::new().prefix(".unload-").tempfile_in(&self.root)
     }
 
-    async fn place(&self, bucket: &str, key: &str, draft: NamedTempFile) -> io::Result<()> {
+    async fn place(&self, bucket: &str, key: &str, draft: TempPath) -> io::Result<()> {
         let path = inside(&self.bucket(bucket)?, key)?;
         blocking(move || {
             if let Some(folder) = path.parent() {
                 std::fs::create_dir_all(folder)?;
             }
-            draft.persist(path).map(|_| ()).map_err(|failed| failed.error)
+            draft.persist(path).map_err(|failed| failed.error)
         })
         .await
     }
@@ -115,6 +118,13 @@ impl Storage for FileStorage {
             _ => Ok(()),
         })
         .await
+    }
+}
+
+fn unless_gone<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    match found {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        found => found.map(Some),
     }
 }
 
@@ -141,6 +151,28 @@ mod tests {
         assert_eq!(keys, [("load/a".into(), 2), ("load/a.1".into(), 2), ("load/a_2/x".into(), 2)]);
         assert_eq!(storage.list("none", "").await.expect_err("no bucket").kind(), io::ErrorKind::NotFound);
         assert_eq!(storage.open("b", "load").await.expect_err("a folder").kind(), io::ErrorKind::NotFound);
+    }
+
+    #[tokio::test]
+    async fn what_is_deleted_meanwhile_spoils_no_list() {
+        let root = tempfile::tempdir().expect("a folder");
+        let bucket = root.path().join("b");
+        std::fs::create_dir(&bucket).expect("made");
+        std::fs::write(bucket.join("stays"), "1").expect("written");
+        let storage = FileStorage::new(root.path());
+        let coming_and_going = tokio::task::spawn_blocking(move || {
+            for n in 0..2000 {
+                let folder = bucket.join(format!("s{}", n % 2));
+                std::fs::create_dir_all(&folder).expect("made");
+                std::fs::write(folder.join("goes"), "1").expect("written");
+                std::fs::remove_dir_all(&folder).expect("removed");
+            }
+        });
+        while !coming_and_going.is_finished() {
+            let found = storage.list("b", "s").await.expect("listed");
+            assert!(found.iter().any(|object| object.key == "stays"));
+        }
+        coming_and_going.await.expect("joined");
     }
 
     #[tokio::test]

@@ -61,6 +61,13 @@ pub(crate) struct Refusal {
     pub(crate) message: String,
 }
 
+impl Refusal {
+    /// The rows came, and the receiver could not keep them.
+    pub(crate) fn not_kept(error: &io::Error) -> Self {
+        Self { code: "58030".to_owned(), message: format!("the result could not be kept: {error}") }
+    }
+}
+
 impl From<io::Error> for Refusal {
     fn from(error: io::Error) -> Self {
         Self { code: "08006".to_owned(), message: format!("the connection to the database was lost: {error}") }
@@ -122,6 +129,7 @@ pub(crate) struct Visitor {
     messages: Messages<ReadHalf<TlsStream<TcpStream>>>,
     out: WriteHalf<TlsStream<TcpStream>>,
     key: StopKey,
+    lost: bool,
 }
 
 impl Visitor {
@@ -139,8 +147,8 @@ impl Visitor {
         greeting[..4].copy_from_slice(&length.to_be_bytes());
         out.write_all(&greeting).await?;
         out.flush().await?;
-        let mut visitor =
-            Self { messages: Messages::new(input), out, key: StopKey { port: door.port, process: 0, secret: 0 } };
+        let key = StopKey { port: door.port, process: 0, secret: 0 };
+        let mut visitor = Self { messages: Messages::new(input), out, key, lost: false };
         loop {
             let message =
                 visitor.messages.next().await?.ok_or(io::ErrorKind::UnexpectedEof).map_err(io::Error::from)?;
@@ -165,21 +173,29 @@ impl Visitor {
                 _ => {}
             }
         }
-        visitor.settle().await
-    }
-
-    /// Numbers are wanted with all their digits: they leave as numbers, not as text.
-    async fn settle(mut self) -> Result<Self, Refusal> {
-        self.run("SET extra_float_digits TO 2", &mut Nothing).await?;
-        Ok(self)
+        // Numbers are wanted with all their digits: they leave as numbers, not as text.
+        visitor.command("SET extra_float_digits TO 2").await?;
+        Ok(visitor)
     }
 
     pub(crate) fn key(&self) -> StopKey {
         self.key
     }
 
+    /// Itself, unless the connection is lost.
+    pub(crate) fn if_alive(self) -> Option<Self> {
+        (!self.lost).then_some(self)
+    }
+
+    /// Runs one statement whose answer nobody looks at.
+    pub(crate) async fn command(&mut self, sql: &str) -> Result<(), Refusal> {
+        self.run(sql, &mut Nothing).await
+    }
+
     /// Runs one statement to its end.
     pub(crate) async fn run(&mut self, sql: &str, to: &mut dyn Receiver) -> Result<(), Refusal> {
+        // Until the server has said that it is ready for another one.
+        self.lost = true;
         self.out.write_all(&query(sql)).await?;
         self.out.flush().await?;
         let mut outcome = Ok(());
@@ -202,18 +218,21 @@ impl Visitor {
                         Column { name, oid, modifier }
                     });
                     let columns = columns.collect();
-                    outcome = outcome.and(to.columns(columns).map_err(Refusal::from));
+                    outcome = outcome.and(to.columns(columns).map_err(|error| Refusal::not_kept(&error)));
                 }
                 b'D' => {
                     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
                     let values = (0..body.i16()).map(|_| body.value().map(text)).collect();
                     if outcome.is_ok() {
-                        outcome = to.row(values).map_err(Refusal::from);
+                        outcome = to.row(values).map_err(|error| Refusal::not_kept(&error));
                     }
                 }
                 b'C' => to.done(&body.text()),
                 b'E' => outcome = Err(refusal(message.body())),
-                b'Z' => return outcome,
+                b'Z' => {
+                    self.lost = false;
+                    return outcome;
+                }
                 _ => {}
             }
         }
@@ -221,7 +240,7 @@ impl Visitor {
 }
 
 impl StopKey {
-    /// Asks the front to stop what the session runs.
+    /// Asks the front to stop what the session runs, and returns when it has passed that on.
     pub(crate) async fn stop(self) -> io::Result<()> {
         let mut tcp = TcpStream::connect(("127.0.0.1", self.port)).await?;
         let mut request = BytesMut::with_capacity(16);
@@ -230,7 +249,13 @@ impl StopKey {
         request.put_i32(self.process);
         request.put_i32(self.secret);
         tcp.write_all(&request).await?;
-        tcp.shutdown().await
+        tcp.read_to_end(&mut Vec::new()).await.map(drop)
+    }
+
+    /// A key to whatever listens there.
+    #[cfg(test)]
+    pub(crate) fn at(port: u16) -> Self {
+        Self { port, process: 0, secret: 0 }
     }
 }
 

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     io,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
@@ -59,6 +60,13 @@ pub(super) struct Stored {
 }
 
 impl Stored {
+    /// Another program may have put it there: then nothing is noted.
+    fn of(size: u64, modified: SystemTime, noted: Option<Attributes>) -> Self {
+        let etag = || format!("{:x}-{size:x}", nanos(modified));
+        let attributes = noted.unwrap_or_else(|| Attributes { etag: etag(), ..Attributes::default() });
+        Self { size, modified, attributes }
+    }
+
     pub(super) fn etag(&self) -> ETag {
         ETag::Strong(self.attributes.etag.clone())
     }
@@ -164,24 +172,36 @@ impl Files {
             }
             _ => broken(error),
         };
-        let file = File::open(self.object(bucket, key)).map_err(absent)?;
-        let meta = file.metadata().map_err(broken)?;
-        // A folder can be opened too.
-        if !meta.is_file() {
-            return Err(s3_error!(NoSuchKey, "The specified key does not exist."));
+        let path = self.object(bucket, key);
+        loop {
+            let file = File::open(&path).map_err(absent)?;
+            let meta = file.metadata().map_err(broken)?;
+            // A folder can be opened too.
+            if !meta.is_file() {
+                return Err(s3_error!(NoSuchKey, "The specified key does not exist."));
+            }
+            let (size, modified) = (meta.len(), meta.modified().map_err(broken)?);
+            let noted = self.noted(bucket, key, size, modified);
+            // Another one may have come into its place between the two looks.
+            if noted.is_some() || fs::metadata(&path).is_ok_and(|now| now.ino() == meta.ino()) {
+                return Ok((file, Stored::of(size, modified, noted)));
+            }
         }
-        let stored = self.describe(bucket, key, meta.len(), meta.modified().map_err(broken)?);
-        Ok((file, stored))
     }
 
     pub(super) fn describe(&self, bucket: &str, key: &str, size: u64, modified: SystemTime) -> Stored {
-        let nanos = nanos(modified);
-        let known = fs::read(self.attributes_of(bucket, key)).ok();
-        let attributes = known
-            .and_then(|json| serde_json::from_slice::<Attributes>(&json).ok())
-            .filter(|attributes| attributes.size == size && attributes.modified == nanos)
-            .unwrap_or_else(|| Attributes { etag: format!("{nanos:x}-{size:x}"), ..Attributes::default() });
-        Stored { size, modified, attributes }
+        Stored::of(size, modified, self.noted(bucket, key, size, modified))
+    }
+
+    fn noted(&self, bucket: &str, key: &str, size: u64, modified: SystemTime) -> Option<Attributes> {
+        let modified = nanos(modified);
+        self.known(bucket, key).into_iter().find(|noted| noted.size == size && noted.modified == modified)
+    }
+
+    /// What is noted of an object, and of the one that was in its place before: that one is still there for a moment.
+    fn known(&self, bucket: &str, key: &str) -> Vec<Attributes> {
+        let json = fs::read(self.attributes_of(bucket, key)).unwrap_or_default();
+        serde_json::from_slice(&json).unwrap_or_default()
     }
 
     /// Moves a draft to its place.
@@ -203,8 +223,10 @@ impl Files {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(in_the_way)?;
         }
-        let json = serde_json::to_vec(&attributes).map_err(io::Error::other).map_err(broken)?;
-        fs::write(self.attributes_of(bucket, key), json).map_err(broken)?;
+        let mut known = self.known(bucket, key);
+        known.truncate(1);
+        known.insert(0, attributes.clone());
+        self.note(&self.attributes_of(bucket, key), &known).map_err(broken)?;
         match draft.move_to(&path) {
             // Deleted objects leave their folders behind.
             Err(error) if error.kind() == io::ErrorKind::IsADirectory && remove_empty(&path).is_ok() => {
@@ -214,6 +236,12 @@ impl Files {
         }
         .map_err(in_the_way)?;
         Ok(Stored { size: meta.len(), modified, attributes })
+    }
+
+    fn note(&self, path: &Path, known: &[Attributes]) -> io::Result<()> {
+        let mut note = self.draft()?;
+        serde_json::to_writer(&mut note.file, known)?;
+        note.move_to(path)
     }
 
     fn check(&self, bucket: &str, key: &str, conditions: &Conditions) -> S3Result<()> {
@@ -282,7 +310,7 @@ impl Files {
     }
 }
 
-fn unless_gone<T>(result: io::Result<T>) -> S3Result<Option<T>> {
+pub(super) fn unless_gone<T>(result: io::Result<T>) -> S3Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -323,4 +351,35 @@ pub(super) fn broken(error: io::Error) -> S3Error {
         answer.set_status_code(http::StatusCode::INSUFFICIENT_STORAGE);
     }
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+
+    use super::*;
+
+    #[test]
+    fn an_object_that_is_being_replaced_has_its_own_attributes_or_those_of_the_next() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("b")).unwrap();
+        let files = Files::open_store(root.path()).unwrap();
+        let place = |content: &str| {
+            let mut draft = files.draft().unwrap();
+            draft.file.write_all(content.as_bytes()).unwrap();
+            let attributes = Attributes { etag: format!("of {content}"), ..Attributes::default() };
+            files.place(&draft, "b", "k", attributes, &Conditions::default()).unwrap();
+        };
+        place("");
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| (0..300).for_each(|n| place(&"x".repeat(n % 7))));
+            while !writer.is_finished() {
+                let (mut file, stored) = files.open("b", "k").unwrap();
+                let mut content = String::new();
+                file.read_to_string(&mut content).unwrap();
+                assert_eq!(stored.attributes.etag, format!("of {content}"));
+            }
+        });
+        assert_eq!(fs::read_dir(&files.drafts).unwrap().count(), 0);
+    }
 }

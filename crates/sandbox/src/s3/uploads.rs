@@ -15,7 +15,7 @@ use s3s::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    files::{Attributes, Conditions, Draft, Files, Stored, broken},
+    files::{Attributes, Conditions, Draft, Files, Stored, broken, unless_gone},
     receive::hex,
 };
 
@@ -95,14 +95,15 @@ impl Files {
         }
         let etag = format!("{}-{}", hex(digests.finalize().as_ref()), parts.len());
         let stored = self.place(&draft, bucket, key, Attributes { etag, ..upload.attributes }, conditions)?;
-        fs::remove_dir_all(folder).map_err(broken)?;
+        // Another call may have completed it, too.
+        unless_gone(fs::remove_dir_all(folder))?;
         Ok(stored)
     }
 
     /// Forgets an upload and its parts.
     pub(super) fn abort_upload(&self, id: &str, bucket: &str, key: &str) -> S3Result<()> {
         self.under_way(id, bucket, key)?;
-        fs::remove_dir_all(self.upload(id)?).map_err(broken)
+        unless_gone(fs::remove_dir_all(self.upload(id)?)).map(drop)
     }
 
     fn under_way(&self, id: &str, bucket: &str, key: &str) -> S3Result<Upload> {

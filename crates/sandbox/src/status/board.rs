@@ -65,8 +65,8 @@ impl State {
     /// The state behind a word of either service.
     pub(crate) fn of(word: &str) -> Self {
         match word.to_ascii_lowercase().as_str() {
-            "succeeded" | "success" => Self::Good,
-            "canceled" | "closed" | "skipped" | "excluded" | "disabled" => Self::Over,
+            "finished" | "succeeded" | "success" => Self::Good,
+            "canceled" | "skipped" | "excluded" | "disabled" => Self::Over,
             bad if ["fail", "timedout", "error", "reached"].iter().any(|sign| bad.contains(sign)) => Self::Bad,
             _ => Self::Busy,
         }

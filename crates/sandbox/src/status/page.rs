@@ -77,6 +77,7 @@ fn connect(html: &mut String, board: &Board, trusted: bool) {
     };
     if let Some((access, _)) = board.databricks() {
         place("Databricks workspace", &access.url);
+        place("The same behind TLS", &access.https_url);
         place("SQL warehouse", &access.warehouse_id);
         place("Staging volume", &access.staging);
     }

@@ -31,7 +31,8 @@ pub(crate) fn snippets(contact: &Contact<'_>, shown: bool) -> Vec<Snippet> {
     let (url, warehouse) = (&workspace.url, &workspace.warehouse_id);
 
     let mut rust = format!(
-        "// with the variables of the environment file: twinhouse::connect(\"databricks://\").await?\n\
+        "// With the variables of the environment file: twinhouse::connect(\"databricks://\").await?\n\
+         use twinhouse::databricks::{{DatabricksConfig, DatabricksWarehouse}};\n\
          let config = DatabricksConfig::builder().host(\"{url}\").token(\"{token}\").warehouse_id(\"{warehouse}\")\n    \
              .catalog(\"main\").schema(\"default\").staging(\"{}\").build()?;\n\
          let databricks = DatabricksWarehouse::new(config)?;\n",
@@ -40,16 +41,18 @@ pub(crate) fn snippets(contact: &Contact<'_>, shown: bool) -> Vec<Snippet> {
     let mut python = format!(
         "from databricks.sdk import WorkspaceClient\n\
          w = WorkspaceClient(host=\"{url}\", token=\"{token}\")\n\
-         w.statement_execution.execute_statement(\"select 1\", \"{warehouse}\").result.data_array\n"
+         print(w.statement_execution.execute_statement(\"select 1\", \"{warehouse}\").result.data_array)\n"
     );
     let mut all = Vec::new();
     if let Some(cluster) = contact.redshift {
         let (host, port, user, database) = (&cluster.host, cluster.port, &cluster.user, &cluster.database);
         let (password, ca) = (hide(&cluster.password), cluster.ca_file.display());
+        let url = cluster.url.expose();
         let uri = if shown {
-            cluster.url.expose().to_owned()
+            url.to_owned()
         } else {
-            format!("redshift://{user}:***@{host}:{port}/{database}")
+            let options = url.split_once('?').map_or("", |(_, options)| options);
+            format!("redshift://{user}:***@{host}:{port}/{database}?{options}")
         };
         rust += &format!("let redshift = twinhouse::connect(\"{uri}\").await?;\n");
         python += &format!(

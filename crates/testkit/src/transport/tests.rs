@@ -52,7 +52,7 @@ async fn work(http: &Http) -> Result<Vec<u8>> {
         json!({ "statement": "select 'dapi-canary-1'", "idempotency_token": uuid::Uuid::new_v4().to_string() });
     post(http, "/api/2.0/sql/statements", Body::json(&statement)?).await?;
     let link = Link::new(found["external_link"].as_str().unwrap());
-    let file = http.plain().get(&link, Duration::from_secs(1)).await?;
+    let file = http.plain().get(&link, Duration::from_secs(60)).await?;
     Ok(file.into_bytes(1 << 20).await?.to_vec())
 }
 

@@ -67,17 +67,16 @@ fn of_part(part: &Part) -> Value {
         Some(began) if !part.status.is_over() => began.elapsed().as_nanos(),
         _ => part.nanos,
     };
-    let rows = match part.outcome.columns {
-        Some(_) => i64::try_from(part.outcome.rows).unwrap_or(i64::MAX),
-        None => part.outcome.changed.and_then(|changed| i64::try_from(changed).ok()).unwrap_or(-1),
-    };
+    let outcome = part.outcome.as_ref();
+    let has_rows = outcome.is_some_and(|outcome| outcome.columns.is_some());
+    let rows = outcome.and_then(|outcome| if has_rows { Some(outcome.rows) } else { outcome.changed });
     let mut answer = json!({
         "Status": part.status.name(),
         "QueryString": sql,
         "Duration": u64::try_from(nanos).unwrap_or(u64::MAX),
-        "HasResultSet": part.outcome.columns.is_some(),
-        "ResultRows": rows,
-        "ResultSize": part.outcome.bytes,
+        "HasResultSet": has_rows,
+        "ResultRows": rows.map_or(-1, |rows| i64::try_from(rows).unwrap_or(i64::MAX)),
+        "ResultSize": outcome.map_or(0, |outcome| outcome.bytes),
     });
     if let Some(error) = &part.error {
         answer["Error"] = json!(error);
@@ -85,9 +84,9 @@ fn of_part(part: &Part) -> Value {
     answer
 }
 
-pub(super) async fn cancel(aws: &Arc<Aws>, call: &Call) -> Result<Value, Failure> {
+pub(super) fn cancel(aws: &Aws, call: &Call) -> Result<Value, Failure> {
     let (statement, _) = aws.data_api.find(call.required("Id")?)?;
-    if statement.stop().await {
+    if statement.stop() {
         return Ok(json!({ "Status": true }));
     }
     let (status, id) = (statement.status().name(), &statement.id);
@@ -113,6 +112,7 @@ pub(super) fn list(aws: &Aws, call: &Call) -> Result<Value, Failure> {
     let prefix = call.text("StatementName").unwrap_or_default();
     let fits = |statement: &&Arc<Statement>| {
         (wanted == "ALL" || statement.status().name() == wanted)
+            && call.text("Database").is_none_or(|database| statement.database == database)
             && statement.name.as_deref().unwrap_or_default().starts_with(prefix)
     };
     // The token counts arrivals from the first, so that new ones do not shift the pages.

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::{
     super::{Aws, answer::Failure, call::Call},
-    statement::{Outcome, Statement, Status},
-    submit::{hand_in, prepare, run, words},
+    statement::{Statement, Status},
+    submit::{Course, hand_in, prepare, run, words},
 };
 use crate::redshift::Visitor;
 
@@ -17,7 +17,8 @@ const MOST: usize = 40;
 pub(super) async fn execute(aws: &Arc<Aws>, call: &Call) -> Result<Value, Failure> {
     let wrong = || Failure::invalid(format!("Sqls must be a list of 1 to {MOST} statements."));
     let sqls = call.value("Sqls").and_then(Value::as_array).ok_or_else(wrong)?;
-    let sqls: Vec<String> = sqls.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    let sqls: Option<Vec<String>> = sqls.iter().map(|sql| sql.as_str().map(str::to_owned)).collect();
+    let sqls = sqls.ok_or_else(wrong)?;
     if !(1..=MOST).contains(&sqls.len()) {
         return Err(wrong());
     }
@@ -28,18 +29,20 @@ pub(super) async fn execute(aws: &Arc<Aws>, call: &Call) -> Result<Value, Failur
     };
     let mut submission = prepare(aws, call, sqls)?;
     submission.statement.is_batch = true;
-    hand_in(aws, call, submission, move |_, statement, visitor| Box::pin(run_all(statement, visitor, atomic))).await
+    let run = move |aws, statement, visitor| -> Course { Box::pin(run_all(aws, statement, visitor, atomic)) };
+    hand_in(aws, call, submission, run).await
 }
 
 /// Runs them one after the other; the first that fails ends it.
 async fn run_all(
+    aws: Arc<Aws>,
     statement: Arc<Statement>,
     mut visitor: Visitor,
     atomic: bool,
 ) -> (Option<Visitor>, Result<(), String>) {
     let ran = async {
         if atomic {
-            visitor.run("BEGIN", &mut Outcome::default()).await?;
+            visitor.command("BEGIN").await?;
         }
         for part in &statement.parts {
             if statement.is_stopping() {
@@ -47,18 +50,18 @@ async fn run_all(
                 let message = "Query cancelled on user's request".to_owned();
                 return Err(crate::redshift::Refusal { code: "57014".to_owned(), message });
             }
-            run(&mut visitor, part, statement.format).await?;
+            run(&aws, &mut visitor, part, statement.format).await?;
         }
         if atomic {
-            visitor.run("COMMIT", &mut Outcome::default()).await?;
+            visitor.command("COMMIT").await?;
         }
         Ok(())
     };
     let ran = ran.await;
+    statement.disarm().await;
     if ran.is_err() && atomic {
         // A connection that is lost has rolled back by itself.
-        let _ = visitor.run("ROLLBACK", &mut Outcome::default()).await;
+        let _ = visitor.command("ROLLBACK").await;
     }
-    let lost = ran.as_ref().is_err_and(|refusal| refusal.code == "08006");
-    ((!lost).then_some(visitor), ran.map_err(|refusal| words(&refusal)))
+    (visitor.if_alive(), ran.map_err(|refusal| words(&refusal)))
 }

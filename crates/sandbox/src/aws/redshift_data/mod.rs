@@ -14,6 +14,8 @@ mod submit;
 
 use std::{
     collections::HashMap,
+    fs, io,
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -35,11 +37,16 @@ const ACTIVE: usize = 500;
 /// How long a statement that is over is remembered, and its rows with it.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
 
+/// How long a token brings the statement that it was handed in with.
+const TOKEN_KEPT: Duration = Duration::from_secs(8 * 3600);
+
 /// What was handed in so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct DataApi {
     state: Mutex<State>,
     sessions: Sessions,
+    /// The folder of the files.
+    results: Arc<Path>,
 }
 
 #[derive(Debug, Default)]
@@ -49,7 +56,28 @@ struct State {
     by_token: HashMap<String, Arc<Statement>>,
 }
 
+impl State {
+    fn known(&self, token: &str) -> Option<Arc<Statement>> {
+        let fresh = |known: &&Arc<Statement>| known.created.elapsed().is_ok_and(|age| age < TOKEN_KEPT);
+        self.by_token.get(token).filter(fresh).cloned()
+    }
+}
+
 impl DataApi {
+    /// Keeps results in this folder, and removes what an earlier run has left there.
+    pub(crate) fn new(results: &Path) -> io::Result<Self> {
+        match fs::remove_dir_all(results) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => fs::create_dir_all(results)?,
+        }
+        Ok(Self { state: Mutex::default(), sessions: Sessions::default(), results: results.into() })
+    }
+
+    /// The statement that this token has brought.
+    fn of_token(&self, token: Option<&str>) -> Option<Arc<Statement>> {
+        self.lock().known(token?)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -71,8 +99,8 @@ impl DataApi {
         let mut state = self.lock();
         state.statements.retain(|statement| !statement.is_forgotten(KEPT));
         state.by_token.retain(|_, statement| !statement.is_forgotten(KEPT));
-        if let Some(known) = token.and_then(|token| state.by_token.get(token)) {
-            return Ok((Arc::clone(known), false));
+        if let Some(known) = token.and_then(|token| state.known(token)) {
+            return Ok((known, false));
         }
         if state.statements.iter().filter(|statement| !statement.is_over()).count() >= ACTIVE {
             let message = format!("Active statements exceeded the allowed quota ({ACTIVE}).");
@@ -93,12 +121,18 @@ fn not_found(message: &str) -> Failure {
 
 pub(super) async fn answer(aws: &Arc<Aws>, call: &Call) -> Result<Value, Failure> {
     match call.action.as_str() {
-        "ExecuteStatement" => submit::execute(aws, call).await,
-        "BatchExecuteStatement" => batch::execute(aws, call).await,
+        operation @ ("ExecuteStatement" | "BatchExecuteStatement") => {
+            match aws.data_api.of_token(call.text("ClientToken")) {
+                // Before anything else: the first call may hold the session that this one names too.
+                Some(known) => submit::answer(call, &known).await,
+                None if operation == "ExecuteStatement" => submit::execute(aws, call).await,
+                None => batch::execute(aws, call).await,
+            }
+        }
         "DescribeStatement" => answer::describe(aws, call).await,
         "GetStatementResult" => page::page(aws, call, Format::Json),
         "GetStatementResultV2" => page::page(aws, call, Format::Csv),
-        "CancelStatement" => answer::cancel(aws, call).await,
+        "CancelStatement" => answer::cancel(aws, call),
         "ListStatements" => answer::list(aws, call),
         "ListDatabases" => metadata::databases(aws, call).await,
         "ListSchemas" => metadata::schemas(aws, call).await,

@@ -109,13 +109,13 @@ pub(super) fn page(aws: &Aws, call: &Call, format: Format) -> Result<Value, Fail
         None => 0,
         Some(token) => token.parse().map_err(|_| Failure::invalid("The token NextToken is not valid."))?,
     };
-    let mut course = statement.parts[part.unwrap_or(0)].lock();
+    let course = statement.parts[part.unwrap_or(0)].lock();
     if course.status != Status::Finished {
         let message = format!("Query is not in FINISHED state: {}.", course.status.name());
         return Err(Failure::invalid(message));
     }
-    let outcome = &mut course.outcome;
-    let Some(columns) = outcome.columns.clone() else {
+    let with_rows = course.outcome.as_ref().and_then(|outcome| Some((outcome, outcome.columns.as_ref()?)));
+    let Some((outcome, columns)) = with_rows else {
         return Err(super::not_found("Query does not have result. Please check query status with DescribeStatement."));
     };
     let page = outcome.page(number).map_err(|error| Failure::internal(&error.to_string()))?;

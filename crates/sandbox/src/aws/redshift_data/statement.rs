@@ -3,17 +3,21 @@
 use std::{
     fs::File,
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::{Instant, SystemTime},
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant, SystemTime},
 };
 
 use serde_json::{Value, json};
+use tempfile::{NamedTempFile, TempPath};
 use tokio::sync::Notify;
 
 use crate::redshift::{Column, Receiver, StopKey};
 
 /// About how many bytes of rows one page of a result has.
 const PAGE: usize = 1 << 20;
+/// Between one try to stop a statement and the next.
+const STOP_AGAIN: Duration = Duration::from_millis(20);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Status {
@@ -72,6 +76,9 @@ pub(super) struct Statement {
     pub(super) created: SystemTime,
     pub(super) parts: Vec<Part>,
     course: Mutex<Course>,
+    /// What stops it, as long as there is something to stop. Held while somebody does: what the session runs next must
+    /// not be hit.
+    key: tokio::sync::Mutex<Option<StopKey>>,
     /// Told at every change.
     changed: Notify,
 }
@@ -88,7 +95,6 @@ struct Course {
     status: Status,
     error: Option<String>,
     process: i32,
-    key: Option<StopKey>,
     stopping: bool,
     updated: SystemTime,
 }
@@ -100,27 +106,37 @@ pub(super) struct PartCourse {
     pub(super) error: Option<String>,
     pub(super) began: Option<Instant>,
     pub(super) nanos: u128,
-    pub(super) outcome: Outcome,
+    pub(super) outcome: Option<Outcome>,
 }
 
 /// The answer to one SQL text: its rows in a file, page by page.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) columns: Option<Vec<Column>>,
     pub(super) rows: u64,
     pub(super) changed: Option<u64>,
     pub(super) bytes: u64,
     format: Format,
-    spool: Option<File>,
+    /// Where its file goes.
+    folder: Arc<Path>,
+    spool: Spool,
     /// Where each finished page ends.
     ends: Vec<u64>,
     page: String,
 }
 
+/// A file that goes when the answer goes. It is open only while it is written: answers are many.
+#[derive(Debug, Default)]
+enum Spool {
+    #[default]
+    None,
+    Written(NamedTempFile),
+    Kept(TempPath),
+}
+
 impl Part {
     pub(super) fn new(sql: String) -> Self {
-        let course =
-            PartCourse { status: Status::Submitted, error: None, began: None, nanos: 0, outcome: Outcome::default() };
+        let course = PartCourse { status: Status::Submitted, error: None, began: None, nanos: 0, outcome: None };
         Self { sql, course: Mutex::new(course) }
     }
 
@@ -147,10 +163,10 @@ impl Statement {
                 status: Status::Submitted,
                 error: None,
                 process: 0,
-                key: None,
                 stopping: false,
                 updated: now,
             }),
+            key: tokio::sync::Mutex::default(),
             changed: Notify::new(),
         }
     }
@@ -164,7 +180,7 @@ impl Statement {
     }
 
     /// Whether it has been over for so long.
-    pub(super) fn is_forgotten(&self, time: std::time::Duration) -> bool {
+    pub(super) fn is_forgotten(&self, time: Duration) -> bool {
         let course = self.lock();
         course.status.is_over() && course.updated.elapsed().is_ok_and(|since| since >= time)
     }
@@ -186,16 +202,24 @@ impl Statement {
     }
 
     /// It runs from now on, unless somebody has stopped it already.
-    pub(super) fn start(&self, key: StopKey) -> bool {
-        let mut course = self.lock();
-        if course.stopping {
-            return false;
+    pub(super) async fn start(&self, key: StopKey) -> bool {
+        let mut kept = self.key.lock().await;
+        {
+            let mut course = self.lock();
+            if course.stopping {
+                return false;
+            }
+            (course.status, course.process, course.updated) = (Status::Started, key.process, SystemTime::now());
         }
-        course.status = Status::Started;
-        (course.process, course.key, course.updated) = (key.process, Some(key), SystemTime::now());
-        drop(course);
+        *kept = Some(key);
+        drop(kept);
         self.changed.notify_waiters();
         true
+    }
+
+    /// There is nothing more to stop in its session.
+    pub(super) async fn disarm(&self) {
+        *self.key.lock().await = None;
     }
 
     /// It is over.
@@ -207,7 +231,7 @@ impl Statement {
             Err(_) => Status::Failed,
         };
         course.error = outcome.err();
-        (course.key, course.updated) = (None, SystemTime::now());
+        course.updated = SystemTime::now();
         let status = course.status;
         drop(course);
         for part in &self.parts {
@@ -223,19 +247,32 @@ impl Statement {
     }
 
     /// Asks for its end. False: it was over.
-    pub(super) async fn stop(&self) -> bool {
-        let key = {
+    pub(super) fn stop(self: &Arc<Self>) -> bool {
+        {
             let mut course = self.lock();
             if course.status.is_over() {
                 return false;
             }
-            course.stopping = true;
-            course.key
-        };
-        if let Some(key) = key {
-            // A session that is gone has nothing to stop.
-            let _ = key.stop().await;
+            if std::mem::replace(&mut course.stopping, true) {
+                return true;
+            }
         }
+        let statement = Arc::clone(self);
+        tokio::spawn(async move {
+            // One that comes before the database has begun is lost: until it is heard.
+            while statement.stop_once().await {
+                tokio::time::sleep(STOP_AGAIN).await;
+            }
+        });
+        true
+    }
+
+    /// False: there is nothing to stop.
+    async fn stop_once(&self) -> bool {
+        let key = self.key.lock().await;
+        let Some(key) = &*key else { return false };
+        // A session that is gone has nothing to stop.
+        let _ = key.stop().await;
         true
     }
 
@@ -244,7 +281,7 @@ impl Statement {
     }
 
     /// Waits for its end, so long at the most.
-    pub(super) async fn wait(&self, limit: std::time::Duration) {
+    pub(super) async fn wait(&self, limit: Duration) {
         let over = async {
             loop {
                 let changed = self.changed.notified();
@@ -259,26 +296,38 @@ impl Statement {
 }
 
 impl Outcome {
+    pub(super) fn new(format: Format, folder: Arc<Path>) -> Self {
+        Self {
+            columns: None,
+            rows: 0,
+            changed: None,
+            bytes: 0,
+            format,
+            folder,
+            spool: Spool::None,
+            ends: Vec::new(),
+            page: String::new(),
+        }
+    }
+
     fn flush(&mut self) -> io::Result<()> {
-        let spool = match &mut self.spool {
-            Some(spool) => spool,
-            none => none.insert(tempfile::tempfile()?),
-        };
-        spool.write_all(self.page.as_bytes())?;
-        self.page.clear();
-        self.ends.push(spool.stream_position()?);
+        if let Spool::None = self.spool {
+            self.spool = Spool::Written(NamedTempFile::new_in(&self.folder)?);
+        }
+        if let Spool::Written(spool) = &mut self.spool {
+            spool.write_all(self.page.as_bytes())?;
+            self.page.clear();
+            self.ends.push(spool.stream_position()?);
+        }
         Ok(())
     }
 
-    pub(super) fn new(format: Format) -> Self {
-        Self { format, ..Self::default() }
-    }
-
     /// The rows of a page as they are handed out, and whether more follow. The first page of no rows is there, and empty.
-    pub(super) fn page(&mut self, number: usize) -> io::Result<Option<(Value, bool)>> {
-        let Some(spool) = &mut self.spool else { return Ok((number == 0).then(|| (json!([]), false))) };
+    pub(super) fn page(&self, number: usize) -> io::Result<Option<(Value, bool)>> {
+        let Spool::Kept(path) = &self.spool else { return Ok((number == 0).then(|| (json!([]), false))) };
         let Some(&end) = self.ends.get(number) else { return Ok(None) };
         let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
+        let mut spool = File::open(path)?;
         spool.seek(SeekFrom::Start(start))?;
         let mut text = String::new();
         spool.take(end - start).read_to_string(&mut text)?;
@@ -291,7 +340,13 @@ impl Outcome {
 
     /// Nothing more comes.
     pub(super) fn close(&mut self) -> io::Result<()> {
-        if self.page.is_empty() { Ok(()) } else { self.flush() }
+        if !self.page.is_empty() {
+            self.flush()?;
+        }
+        if let Spool::Written(spool) = std::mem::take(&mut self.spool) {
+            self.spool = Spool::Kept(spool.into_temp_path());
+        }
+        Ok(())
     }
 }
 
@@ -325,5 +380,68 @@ impl Receiver for Outcome {
         if matches!(verb, "INSERT" | "UPDATE" | "DELETE" | "MERGE" | "COPY") {
             self.changed = tag.rsplit(' ').next().and_then(|count| count.parse().ok());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{io::AsyncReadExt as _, net::TcpListener};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_statement_is_stopped_until_it_is_over() {
+        let front = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let statement = Arc::new(Statement::new(None, "dev", ("", String::new()), vec!["select 1".to_owned()]));
+        assert!(statement.start(StopKey::at(front.local_addr().unwrap().port())).await);
+        assert!(statement.stop() && statement.stop());
+        // The database has not begun when the first is heard, nor when the second is.
+        for _ in 0..2 {
+            let (mut asked, _) = front.accept().await.unwrap();
+            asked.read_exact(&mut [0; 16]).await.unwrap();
+        }
+        let disarmed = tokio::spawn({
+            let statement = Arc::clone(&statement);
+            async move { statement.disarm().await }
+        });
+        // One may be under way: what the session runs next waits for it.
+        while !disarmed.is_finished() {
+            tokio::select! {
+                asked = front.accept() => drop(asked),
+                () = tokio::task::yield_now() => {}
+            }
+        }
+        statement.end(Err("cancelled".to_owned()));
+        assert_eq!((statement.status(), statement.stop()), (Status::Aborted, false));
+        assert!(!statement.stop_once().await);
+    }
+
+    #[tokio::test]
+    async fn one_that_was_stopped_before_it_began_does_not_begin() {
+        let statement = Arc::new(Statement::new(None, "dev", ("", String::new()), vec!["select 1".to_owned()]));
+        assert!(statement.stop());
+        assert!(!statement.start(StopKey::at(1)).await);
+        assert!(!statement.stop_once().await);
+    }
+
+    #[test]
+    fn rows_lie_in_a_file_that_nobody_holds_open_and_that_goes_with_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut outcome = Outcome::new(Format::Json, folder.path().into());
+        outcome.columns(vec![Column { name: "a".to_owned(), oid: 25, modifier: -1 }]).unwrap();
+        let wide = "x".repeat(PAGE / 2);
+        for _ in 0..3 {
+            outcome.row(vec![Some(wide.clone())]).unwrap();
+        }
+        outcome.close().unwrap();
+        let open = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+        let held = |link: std::path::PathBuf| link.starts_with(folder.path());
+        assert!(!open.map(|file| std::fs::read_link(file.path())).any(|link| link.is_ok_and(held)));
+        let (records, more) = outcome.page(0).unwrap().unwrap();
+        assert_eq!((records.as_array().unwrap().len(), more), (2, true));
+        assert_eq!(outcome.page(1).unwrap().unwrap(), (json!([[{ "stringValue": wide }]]), false));
+        assert!(outcome.page(2).unwrap().is_none());
+        drop(outcome);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

@@ -21,7 +21,7 @@ use crate::redshift::{Refusal, Visitor};
 const LONGEST: usize = 200 * 1024;
 
 /// Where a statement is to run.
-pub(super) enum Place {
+enum Place {
     /// In a session of its own that ends with it, or lives on under this name.
     New { user: String, password: Secret, keep: Option<String> },
     /// In a session that waits for it.
@@ -31,8 +31,7 @@ pub(super) enum Place {
 /// What the two calls have in common.
 pub(super) struct Submission {
     pub(super) statement: Statement,
-    pub(super) place: Place,
-    pub(super) wait: Option<Duration>,
+    place: Place,
 }
 
 pub(super) async fn execute(aws: &Arc<Aws>, call: &Call) -> Result<Value, Failure> {
@@ -66,7 +65,7 @@ pub(super) fn prepare(aws: &Arc<Aws>, call: &Call, sqls: Vec<String>) -> Result<
         number => Ok(number.map(Duration::from_secs)),
     };
     let keep_alive = within("SessionKeepAliveSeconds", 0, 86_400)?;
-    let wait = within("WaitTimeSeconds", 1, 30)?;
+    within("WaitTimeSeconds", 1, 30)?;
     let given = parameters::read(call)?;
     let sqls = parameters::fill(sqls, &given)?;
     let target = target(call)?;
@@ -93,7 +92,7 @@ pub(super) fn prepare(aws: &Arc<Aws>, call: &Call, sqls: Vec<String>) -> Result<
     let mut statement = Statement::new(name, &database, target.unwrap_or(("", String::new())), sqls);
     (statement.session, statement.format) = (session, format);
     statement.parameters = call.value("Parameters").cloned().unwrap_or(Value::Null);
-    Ok(Submission { statement, place, wait })
+    Ok(Submission { statement, place })
 }
 
 pub(super) type Target = (&'static str, String);
@@ -141,16 +140,16 @@ pub(super) fn login(aws: &Aws, call: &Call, target: &Option<Target>) -> Result<(
     }
 }
 
-type Course = futures::future::BoxFuture<'static, (Option<Visitor>, Result<(), String>)>;
+pub(super) type Course = futures::future::BoxFuture<'static, (Option<Visitor>, Result<(), String>)>;
 
-/// Takes the statement in, has it run in a task, and answers what the service answers.
+/// Takes the statement in, and has it run in a task.
 pub(super) async fn hand_in(
     aws: &Arc<Aws>,
     call: &Call,
     submission: Submission,
     run: impl FnOnce(Arc<Aws>, Arc<Statement>, Visitor) -> Course + Send + 'static,
 ) -> Result<Value, Failure> {
-    let Submission { statement, place, wait } = submission;
+    let Submission { statement, place } = submission;
     let (statement, new) = match aws.data_api.admit(statement, call.text("ClientToken")) {
         Ok(admitted) => admitted,
         Err(failure) => {
@@ -168,12 +167,13 @@ pub(super) async fn hand_in(
                 }
             };
             let (visitor, outcome) = match entered {
-                Ok(visitor) if statement.start(visitor.key()) => {
+                Ok(visitor) if statement.start(visitor.key()).await => {
                     run(Arc::clone(&aws), Arc::clone(&statement), visitor).await
                 }
                 Ok(visitor) => (Some(visitor), Err("ERROR: Query cancelled on user's request".to_owned())),
                 Err(refusal) => (None, Err(format!("{}: {}", "FATAL", refusal.message))),
             };
+            statement.disarm().await;
             if let Some(session) = session {
                 aws.data_api.sessions.give_back(&session, visitor);
             }
@@ -183,8 +183,13 @@ pub(super) async fn hand_in(
     } else {
         leave(aws, place);
     }
-    if let Some(limit) = wait {
-        statement.wait(limit).await;
+    answer(call, &statement).await
+}
+
+/// What the service answers to a statement that was handed in, be it for the second time.
+pub(super) async fn answer(call: &Call, statement: &Statement) -> Result<Value, Failure> {
+    if let Some(seconds) = call.number("WaitTimeSeconds")? {
+        statement.wait(Duration::from_secs(seconds.min(30))).await;
     }
     let mut answer = json!({
         "Id": statement.id,
@@ -212,28 +217,27 @@ fn leave(aws: &Aws, place: Place) {
 
 /// The one statement of a call.
 async fn run_alone(
-    _: Arc<Aws>,
+    aws: Arc<Aws>,
     statement: Arc<Statement>,
     mut visitor: Visitor,
 ) -> (Option<Visitor>, Result<(), String>) {
-    let ran = run(&mut visitor, &statement.parts[0], statement.format).await;
+    let ran = run(&aws, &mut visitor, &statement.parts[0], statement.format).await;
     // Without a live connection there is no session to go on with.
-    let lost = ran.as_ref().is_err_and(|refusal| refusal.code == "08006");
-    ((!lost).then_some(visitor), ran.map_err(|refusal| words(&refusal)))
+    (visitor.if_alive(), ran.map_err(|refusal| words(&refusal)))
 }
 
 /// Runs one text and keeps its answer.
-pub(super) async fn run(visitor: &mut Visitor, part: &Part, format: Format) -> Result<(), Refusal> {
+pub(super) async fn run(aws: &Aws, visitor: &mut Visitor, part: &Part, format: Format) -> Result<(), Refusal> {
     part.lock().status = Status::Started;
     let began = std::time::Instant::now();
     part.lock().began = Some(began);
-    let mut outcome = Outcome::new(format);
+    let mut outcome = Outcome::new(format, aws.data_api.results.clone());
     let ran = visitor.run(&part.sql, &mut outcome).await;
-    let ran = ran.and_then(|()| outcome.close().map_err(Refusal::from));
+    let ran = ran.and_then(|()| outcome.close().map_err(|error| Refusal::not_kept(&error)));
     let mut course = part.lock();
     course.nanos = began.elapsed().as_nanos();
     match &ran {
-        Ok(()) => (course.status, course.outcome) = (Status::Finished, outcome),
+        Ok(()) => (course.status, course.outcome) = (Status::Finished, Some(outcome)),
         Err(refusal) => (course.status, course.error) = (Status::Failed, Some(words(refusal))),
     }
     ran

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::{
     Json, Router,
-    extract::{Extension, State},
+    extract::State,
     http::HeaderMap,
     response::{IntoResponse, Response},
     routing::get,
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    login::{Access, Scheme, base, bearer},
+    login::{Access, Base, bearer},
     reply::{ApiError, ApiResult, Query},
 };
 
@@ -112,21 +112,21 @@ pub(super) fn issuer(base: &str) -> String {
     format!("{base}/identity")
 }
 
-async fn configuration(scheme: Option<Extension<Scheme>>, headers: HeaderMap) -> ApiResult<Json<Value>> {
-    let issuer = issuer(&base(scheme, &headers)?);
-    Ok(Json(json!({
+async fn configuration(Base(base): Base) -> Json<Value> {
+    let issuer = issuer(&base);
+    Json(json!({
         "issuer": issuer,
         "token_endpoint": format!("{issuer}/token"),
         "id_token_signing_alg_values_supported": ["HS256"],
         "subject_types_supported": ["public"],
         "response_types_supported": ["id_token"],
-    })))
+    }))
 }
 
 /// As GitHub answers a workflow: `{"count", "value"}`.
 async fn token(
     State(access): State<Access>,
-    scheme: Option<Extension<Scheme>>,
+    Base(base): Base,
     headers: HeaderMap,
     query: Query,
 ) -> ApiResult<Response> {
@@ -136,7 +136,7 @@ async fn token(
     let now = now();
     let lifetime = query.count("lifetime")?.map_or(LIFETIME, |seconds| (seconds as u64).min(LIFETIME));
     let claims = json!({
-        "iss": issuer(&base(scheme, &headers)?),
+        "iss": issuer(&base),
         "sub": query.text("subject").unwrap_or(SUBJECT),
         "aud": query.required("audience")?,
         "iat": now,

@@ -9,14 +9,14 @@ use std::{
 
 use axum::{
     Json, Router,
-    extract::{Extension, Request, State},
+    extract::{FromRequestParts, Request, State},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode, header, request::Parts};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -28,7 +28,7 @@ use super::{
     WORKSPACE_ID,
     identity::{self, Issuer},
     me::{self, Who},
-    reply::{ApiError, ApiResult, drain, host_of},
+    reply::{ApiError, ApiResult, drain},
 };
 
 /// As the service's discovery document lists them.
@@ -54,6 +54,10 @@ struct Inner {
 /// How clients reached this server, where it is not plain HTTP.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scheme(pub(crate) &'static str);
+
+/// The address under which the client reached this server.
+#[derive(Clone, Debug)]
+pub(crate) struct Base(pub(crate) String);
 
 /// A digest instead of a secret: its comparison tells nothing about the secret's letters.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -205,45 +209,40 @@ fn credential<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> {
     found.eq_ignore_ascii_case(scheme).then_some(credential.trim())
 }
 
-/// The address under which the client reached this server.
-pub(super) fn base(scheme: Option<Extension<Scheme>>, headers: &HeaderMap) -> ApiResult<String> {
-    let scheme = scheme.map_or("http", |Extension(Scheme(scheme))| scheme);
-    Ok(format!("{scheme}://{}", host_of(headers)?))
+impl<S: Send + Sync> FromRequestParts<S> for Base {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> ApiResult<Self> {
+        let scheme = parts.extensions.get().map_or("http", |Scheme(scheme)| scheme);
+        let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = host.ok_or_else(|| ApiError::malformed("the request names no host"))?;
+        Ok(Self(format!("{scheme}://{host}")))
+    }
 }
 
-async fn config(scheme: Option<Extension<Scheme>>, headers: HeaderMap) -> ApiResult<Json<Value>> {
-    let base = base(scheme, &headers)?;
-    Ok(Json(json!({
+async fn config(Base(base): Base) -> Json<Value> {
+    Json(json!({
         "oidc_endpoint": format!("{base}/oidc"),
         "workspace_id": WORKSPACE_ID,
         "cloud": "AWS",
         "host_type": "workspace",
-    })))
+    }))
 }
 
-async fn metadata(scheme: Option<Extension<Scheme>>, headers: HeaderMap) -> ApiResult<Json<Value>> {
-    let oidc = format!("{}/oidc", base(scheme, &headers)?);
-    Ok(Json(json!({
+async fn metadata(Base(base): Base) -> Json<Value> {
+    let oidc = format!("{base}/oidc");
+    Json(json!({
         "issuer": oidc,
         "authorization_endpoint": format!("{oidc}/v1/authorize"),
         "token_endpoint": format!("{oidc}/v1/token"),
         "grant_types_supported": ["client_credentials", EXCHANGE],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
         "scopes_supported": SCOPES,
-    })))
+    }))
 }
 
-async fn token(
-    State(access): State<Access>,
-    scheme: Option<Extension<Scheme>>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+async fn token(State(access): State<Access>, Base(base): Base, headers: HeaderMap, body: Bytes) -> Response {
     let no_store = [(header::CACHE_CONTROL, "no-store")];
-    let base = match base(scheme, &headers) {
-        Ok(base) => base,
-        Err(refusal) => return refusal.into_response(),
-    };
     match grant(&access, &base, &headers, &body) {
         Ok(granted) => (no_store, Json(granted)).into_response(),
         Err((status, error, description)) => {

@@ -32,7 +32,7 @@ mod workspace_form;
 mod tests;
 
 pub(crate) use self::{
-    login::{Access, Scheme, require_bearer},
+    login::{Access, Base, Scheme, require_bearer},
     reply::{ApiError, ApiResult, body_of, with_request_ids},
     warehouses::Warehouses,
 };

@@ -11,7 +11,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
-use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
+use http::{HeaderValue, StatusCode, request::Parts};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -213,12 +213,6 @@ pub(crate) fn body_of<T: DeserializeOwned>(body: &Bytes) -> ApiResult<T> {
     let body: &[u8] = if body.is_empty() { b"{}" } else { body };
     serde_json::from_slice(body)
         .map_err(|error| ApiError::malformed(format!("Could not parse request object: {error}")))
-}
-
-/// The authority under which the client reached this server.
-pub(crate) fn host_of(headers: &HeaderMap) -> ApiResult<&str> {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    host.ok_or_else(|| ApiError::malformed("the request names no host"))
 }
 
 /// Takes in the rest of a refused upload: a client that still writes does not read the refusal.

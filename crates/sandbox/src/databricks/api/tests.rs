@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
@@ -19,6 +19,7 @@ use crate::{
         engine::{Engine, Place, Request},
         quirks::Quirks,
         sql::Parameters,
+        statement::Statements,
     },
     faults::{Faults, Front},
 };
@@ -55,11 +56,12 @@ impl Server {
         let engine = Engine::open(folder.path()).unwrap();
         let access = Access::new(Secret::new(TOKEN), "principal", Secret::new("se:cr%et"), LIFETIME);
         let warehouses = Warehouses::new("w1");
+        let statements = Statements::new(folder.path().join("results")).unwrap();
         let transfers = Transfers::new(engine.clone(), &quirks);
         let inner = files::routes(engine.clone(), transfers.clone())
             .merge(dbfs::routes(engine.clone()))
             .merge(unity::routes(engine.clone(), true, None))
-            .merge(warehouses::routes(warehouses.clone()));
+            .merge(warehouses::routes(warehouses.clone(), Arc::new(statements)));
         let storage = transfers::storage_routes(transfers);
         let router = login::routes(access.clone()).merge(storage).merge(require_bearer(inner, access.clone()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -9,14 +9,17 @@ use std::{
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::State,
+    extract::{FromRef, State},
     routing::{get, post},
 };
-use http::HeaderMap;
 use serde_json::{Map, Value, json};
 
-use super::reply::{ApiError, ApiResult, Query, Segment, body_of, host_of};
-use crate::databricks::engine::USER;
+use super::{
+    login::Base,
+    page::Token,
+    reply::{ApiError, ApiResult, Query, Segment, body_of},
+};
+use crate::databricks::{engine::USER, statement::Statements};
 
 /// The most characters of a name.
 const LONGEST_NAME: usize = 99;
@@ -174,9 +177,12 @@ impl Warehouses {
         })
     }
 
-    fn describe(&self, id: &str, headers: &HeaderMap) -> ApiResult<Value> {
-        let host = host_of(headers)?;
-        let (name, port) = host.rsplit_once(':').unwrap_or((host, "80"));
+    /// As whoever reached it at `base` is to find it.
+    fn describe(&self, id: &str, base: &str) -> ApiResult<Value> {
+        let (scheme, host) = base.split_once("://").unwrap_or(("http", base));
+        let (usual, ssl) = if scheme == "https" { (443u16, 1) } else { (80, 0) };
+        let (name, port) =
+            host.rsplit_once(':').map_or((host, usual), |(name, port)| (name, port.parse().unwrap_or(usual)));
         let path = format!("/sql/1.0/warehouses/{id}");
         let (condition, mut described) = self.change(id, |warehouse| {
             // What is under way is told once at least, so that clients learn to wait.
@@ -190,8 +196,8 @@ impl Warehouses {
             "creator_name": USER,
             "state": condition.as_str(),
             "health": { "status": "HEALTHY" },
-            "odbc_params": { "hostname": name, "path": path, "port": port.parse().unwrap_or(80u16), "protocol": "http" },
-            "jdbc_url": format!("jdbc:databricks://{host}/default;transportMode=http;ssl=0;httpPath={path};"),
+            "odbc_params": { "hostname": name, "path": path, "port": port, "protocol": scheme },
+            "jdbc_url": format!("jdbc:databricks://{host}/default;transportMode=http;ssl={ssl};httpPath={path};"),
         });
         described.extend(more.as_object().cloned().unwrap_or_default());
         Ok(Value::Object(described))
@@ -232,43 +238,53 @@ impl Warehouses {
     }
 }
 
-/// The warehouses.
-pub(crate) fn routes(warehouses: Warehouses) -> Router {
+/// The warehouses, and the statements that end with them.
+pub(crate) fn routes(warehouses: Warehouses, statements: Arc<Statements>) -> Router {
     Router::new()
         .route("/api/2.0/sql/warehouses", get(list).post(create))
         .route("/api/2.0/sql/warehouses/{id}", get(find).delete(remove))
         .route("/api/2.0/sql/warehouses/{id}/edit", post(edit))
         .route("/api/2.0/sql/warehouses/{id}/start", post(start))
         .route("/api/2.0/sql/warehouses/{id}/stop", post(stop))
-        .with_state(warehouses)
+        .with_state(Shared { warehouses, statements })
 }
 
-async fn list(State(warehouses): State<Warehouses>, headers: HeaderMap, query: Query) -> ApiResult<Json<Value>> {
+#[derive(Clone, Debug)]
+struct Shared {
+    warehouses: Warehouses,
+    statements: Arc<Statements>,
+}
+
+impl FromRef<Shared> for Warehouses {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.warehouses.clone()
+    }
+}
+
+async fn list(State(warehouses): State<Warehouses>, Base(base): Base, query: Query) -> ApiResult<Json<Value>> {
     let most = query.count("page_size")?.filter(|size| *size > 0).unwrap_or(usize::MAX);
-    let ids: Vec<String> = warehouses.all().keys().cloned().collect();
-    // The token is the id of the last warehouse of the page before.
-    let from = match query.text("page_token") {
-        None => 0,
-        Some(token) => match ids.iter().position(|id| id == token) {
-            Some(last) => last + 1,
-            None => return Err(ApiError::invalid("Invalid page token")),
-        },
-    };
-    let page = &ids[from..ids.len().min(from.saturating_add(most))];
-    let described = page.iter().map(|id| warehouses.describe(id, &headers)).collect::<ApiResult<Vec<_>>>()?;
+    let after = Token::of(&query)?.map(|token| token.after);
+    let mut ids: Vec<String> = warehouses.all().keys().cloned().collect();
+    ids.retain(|id| after.as_ref().is_none_or(|after| id > after));
+    let more = ids.len() > most;
+    ids.truncate(most);
+    let mut described = Vec::with_capacity(ids.len());
+    for id in &ids {
+        match warehouses.describe(id, &base) {
+            // Removed since the ids were read.
+            Err(error) if error.is_not_found() => {}
+            found => described.push(found?),
+        }
+    }
     let mut answer = json!({ "warehouses": described });
-    if let Some(last) = page.last().filter(|_| from + page.len() < ids.len()) {
-        answer["next_page_token"] = json!(last);
+    if let Some(last) = ids.pop().filter(|_| more) {
+        answer["next_page_token"] = Token { after: last, empty: false }.encode().into();
     }
     Ok(Json(answer))
 }
 
-async fn find(
-    State(warehouses): State<Warehouses>,
-    Segment(id): Segment,
-    headers: HeaderMap,
-) -> ApiResult<Json<Value>> {
-    Ok(Json(warehouses.describe(&id, &headers)?))
+async fn find(State(warehouses): State<Warehouses>, Segment(id): Segment, Base(base): Base) -> ApiResult<Json<Value>> {
+    Ok(Json(warehouses.describe(&id, &base)?))
 }
 
 async fn create(State(warehouses): State<Warehouses>, body: Bytes) -> ApiResult<Json<Value>> {
@@ -286,9 +302,10 @@ async fn edit(State(warehouses): State<Warehouses>, Segment(id): Segment, body: 
     Ok(Json(json!({})))
 }
 
-async fn remove(State(warehouses): State<Warehouses>, Segment(id): Segment) -> ApiResult<Json<Value>> {
-    warehouses.change(&id, |_| ())?;
-    warehouses.all().remove(&id);
+async fn remove(State(shared): State<Shared>, Segment(id): Segment) -> ApiResult<Json<Value>> {
+    shared.warehouses.change(&id, |_| ())?;
+    shared.warehouses.all().remove(&id);
+    shared.statements.warehouse_stopped(&id);
     Ok(Json(json!({})))
 }
 
@@ -297,7 +314,8 @@ async fn start(State(warehouses): State<Warehouses>, Segment(id): Segment) -> Ap
     Ok(Json(json!({})))
 }
 
-async fn stop(State(warehouses): State<Warehouses>, Segment(id): Segment) -> ApiResult<Json<Value>> {
-    warehouses.stop(&id)?;
+async fn stop(State(shared): State<Shared>, Segment(id): Segment) -> ApiResult<Json<Value>> {
+    shared.warehouses.stop(&id)?;
+    shared.statements.warehouse_stopped(&id);
     Ok(Json(json!({})))
 }

@@ -143,6 +143,13 @@ pub(crate) struct SchemaEntry {
     pub(crate) governance: Governance,
 }
 
+impl SchemaEntry {
+    /// Whether a table or a view has this name.
+    pub(crate) fn is_taken(&self, name: &str) -> bool {
+        self.tables.contains_key(name) || self.views.contains_key(name)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct TableEntry {
     pub(crate) id: Uuid,
@@ -236,13 +243,7 @@ impl Catalog {
     }
 
     pub(crate) fn table(&self, name: &FullName) -> SqlResult<TableEntry> {
-        self.read(|listing| {
-            let schema = schema_of(listing, &name.catalog, &name.schema)?;
-            if schema.views.contains_key(&name.name) {
-                return Err(SqlError::expects_table(name));
-            }
-            schema.tables.get(&name.name).cloned().ok_or_else(|| SqlError::table_not_found(name))
-        })
+        self.read(|listing| table_of(listing, name).cloned())
     }
 
     pub(crate) fn volume(&self, name: &FullName) -> SqlResult<VolumeEntry> {
@@ -308,6 +309,15 @@ pub(crate) fn schema_of<'a>(listing: &'a Listing, catalog: &str, schema: &str) -
     let entry = listing.get(catalog).ok_or_else(|| SqlError::catalog_not_found(catalog))?;
     let name = || ObjectPath(vec![catalog.to_owned(), schema.to_owned()]);
     entry.schemas.get(schema).ok_or_else(|| SqlError::schema_not_found(name()))
+}
+
+/// A table of the listing.
+pub(crate) fn table_of<'a>(listing: &'a Listing, name: &FullName) -> SqlResult<&'a TableEntry> {
+    let schema = schema_of(listing, &name.catalog, &name.schema)?;
+    if schema.views.contains_key(&name.name) {
+        return Err(SqlError::expects_table(name));
+    }
+    schema.tables.get(&name.name).ok_or_else(|| SqlError::table_not_found(name))
 }
 
 /// As [`schema_of`], to change it.

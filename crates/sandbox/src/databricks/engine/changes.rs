@@ -21,6 +21,7 @@ use serde_json::Value;
 use super::{
     Engine,
     catalog::Place,
+    folders::Folder,
     tables::Opened,
     time_travel::{Commits, Moment, Side},
 };
@@ -73,22 +74,26 @@ impl Engine {
         check_recorded(&opened, start, end).await?;
         let load = opened.table.clone().scan_cdf().with_starting_version(start).with_ending_version(end);
         let provider = DeltaCdfTableProvider::try_new(load)?;
-        shaped(Arc::new(Feed(provider)))
+        shaped(Arc::new(Feed { inner: provider, _folder: opened.folder }))
     }
 }
 
 /// A feed whose plan has no branches without files: the planner cannot sort those.
 #[derive(Debug)]
-struct Feed(DeltaCdfTableProvider);
+struct Feed {
+    inner: DeltaCdfTableProvider,
+    /// Keeps the files.
+    _folder: Arc<Folder>,
+}
 
 #[async_trait]
 impl TableProvider for Feed {
     fn schema(&self) -> SchemaRef {
-        self.0.schema()
+        self.inner.schema()
     }
 
     fn table_type(&self) -> TableType {
-        self.0.table_type()
+        self.inner.table_type()
     }
 
     async fn scan(
@@ -98,7 +103,7 @@ impl TableProvider for Feed {
         filters: &[Plan],
         limit: Option<usize>,
     ) -> EngineResult<Arc<dyn ExecutionPlan>> {
-        let plan = self.0.scan(session, projection, filters, limit).await?;
+        let plan = self.inner.scan(session, projection, filters, limit).await?;
         let files = |plan: &Arc<dyn ExecutionPlan>| plan.output_partitioning().partition_count() > 0;
         plan.transform_up(|node| {
             if node.name() != "UnionExec" {
@@ -114,7 +119,7 @@ impl TableProvider for Feed {
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Plan]) -> EngineResult<Vec<TableProviderFilterPushDown>> {
-        self.0.supports_filters_pushdown(filters)
+        self.inner.supports_filters_pushdown(filters)
     }
 }
 

@@ -53,7 +53,7 @@ impl Engine {
                 )));
             }
             let schema = schema_mut(listing, &name.catalog, &name.schema)?;
-            if schema.tables.contains_key(&name.name) || schema.views.contains_key(&name.name) {
+            if schema.is_taken(&name.name) {
                 return Err(already_exists("TABLE_OR_VIEW", name));
             }
             schema.tables.insert(name.name.clone(), entry);

@@ -1,7 +1,8 @@
-//! Keeps OPTIMIZE apart from statements that change rows.
+//! Keeps statements that move or take away all rows of a table apart from those that change some.
 //!
 //! The engine does not see that a file which a change takes out was already rewritten by OPTIMIZE, and would keep both
-//! the changed rows and the rewritten ones. So OPTIMIZE waits for the changes of its table, and they for it.
+//! the changed rows and the rewritten ones. So OPTIMIZE waits for the changes of its table, and they for it; RESTORE and
+//! CREATE OR REPLACE likewise.
 
 use std::{
     collections::HashMap,
@@ -11,26 +12,27 @@ use std::{
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use uuid::Uuid;
 
+use crate::databricks::sql::Turn;
+
 /// One lock for each table in use.
 #[derive(Debug, Default)]
 pub(super) struct Locks(Mutex<HashMap<Uuid, Weak<RwLock<()>>>>);
 
 /// Held while a statement changes a table.
 #[derive(Debug)]
-pub(super) enum Turn {
-    Rows { _guard: OwnedRwLockReadGuard<()> },
-    Files { _guard: OwnedRwLockWriteGuard<()> },
+pub(super) enum Held {
+    Shared { _guard: OwnedRwLockReadGuard<()> },
+    Alone { _guard: OwnedRwLockWriteGuard<()> },
 }
 
 impl Locks {
-    /// For a statement that changes rows; many may at once.
-    pub(super) async fn rows(&self, table: Uuid) -> Turn {
-        Turn::Rows { _guard: self.of(table).read_owned().await }
-    }
-
-    /// For a statement that moves rows between files.
-    pub(super) async fn files(&self, table: Uuid) -> Turn {
-        Turn::Files { _guard: self.of(table).write_owned().await }
+    /// Waits for this statement's turn at the table.
+    pub(super) async fn take(&self, table: Uuid, turn: Turn) -> Held {
+        let lock = self.of(table);
+        match turn {
+            Turn::Rows => Held::Shared { _guard: lock.read_owned().await },
+            Turn::Files | Turn::Whole => Held::Alone { _guard: lock.write_owned().await },
+        }
     }
 
     fn of(&self, table: Uuid) -> Arc<RwLock<()>> {

@@ -14,6 +14,7 @@ mod external;
 mod fields;
 mod files;
 mod fit;
+mod folders;
 mod formats;
 mod governance;
 mod information;
@@ -55,7 +56,7 @@ pub(crate) use self::{
 };
 use super::{
     error::{SqlError, SqlResult},
-    sql::{Lexed, Parameters, Statement, lex, parse},
+    sql::{Lexed, Parameters, Statement, Turn, lex, parse},
 };
 
 /// The user as whom everything runs.
@@ -100,6 +101,7 @@ struct Inner {
     catalog: Catalog,
     base: SessionState,
     locks: locks::Locks,
+    folders: folders::Folders,
 }
 
 impl fmt::Debug for Engine {
@@ -117,7 +119,9 @@ impl Engine {
         // one call may need without optimisation.
         recursive::set_minimum_stack_size(1 << 20);
         recursive::set_stack_allocation_size(8 << 20);
-        Ok(Self(Arc::new(Inner { root, catalog, base: session::base_state(), locks: locks::Locks::default() })))
+        let base = session::base_state();
+        let (locks, folders) = (locks::Locks::default(), folders::Folders::default());
+        Ok(Self(Arc::new(Inner { root, catalog, base, locks, folders })))
     }
 
     /// What exists.
@@ -131,22 +135,27 @@ impl Engine {
         let lexed = request.parameters.bind(lex(&request.sql)?)?;
         let statement = parse(&lexed)?;
         let place = &request.place;
-        let changed = statement.changed_table().and_then(|table| {
-            let name = place.resolve(table).ok()?;
-            Some((self.0.catalog.table(&name).ok()?, name))
-        });
-        let Some((before, name)) = changed else { return self.run_statement(&lexed, &statement, place).await };
-        let _turn = match &statement {
-            Statement::Maintain(_) => self.0.locks.files(before.id).await,
-            _ => self.0.locks.rows(before.id).await,
-        };
-        let done = self.run_statement(&lexed, &statement, place).await;
-        // Dropped in the middle: what was written last is nobody's. A table that was renamed is still somebody's.
-        if !self.0.catalog.has_table(before.id) {
-            self.remove_folders([&before.folder]);
-            return Err(SqlError::table_not_found(name));
+        let changed = statement.changed_table().and_then(|(table, turn)| Some((place.resolve(table).ok()?, turn)));
+        let Some((name, turn)) = changed else { return self.run_statement(&lexed, &statement, place).await };
+        loop {
+            let before = self.0.catalog.table(&name).ok().map(|table| table.id);
+            let _turn = match before {
+                Some(table) => Some(self.0.locks.take(table, turn).await),
+                None => None,
+            };
+            let done = self.run_statement(&lexed, &statement, place).await;
+            match (&done, turn) {
+                // Another was faster to make it: then that is the table to replace.
+                (Err(error), Turn::Whole)
+                    if error.class() == "TABLE_OR_VIEW_ALREADY_EXISTS" && self.catalog_view(&name).is_none() => {}
+                (_, Turn::Whole) => return done,
+                // Dropped in the middle. A table that was renamed is still somebody's.
+                _ if before.is_some_and(|id| !self.0.catalog.has_table(id)) => {
+                    return Err(SqlError::table_not_found(name));
+                }
+                _ => return done,
+            }
         }
-        done
     }
 
     async fn run_statement(&self, lexed: &Lexed, statement: &Statement, place: &Place) -> SqlResult<(Outcome, Effect)> {

@@ -11,6 +11,7 @@ use datafusion::{
     },
     logical_expr::{Expr as Plan, LogicalPlan, expr::InList, simplify::SimplifyContext},
     optimizer::simplify_expressions::ExprSimplifier,
+    physical_plan::stream::RecordBatchStreamAdapter,
     prelude::{DataFrame, SessionContext},
     sql::{
         parser::Statement as Planned,
@@ -20,7 +21,7 @@ use datafusion::{
         },
     },
 };
-use futures::TryStreamExt;
+use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::{
     Engine, Outcome, Request, USER,
@@ -172,8 +173,12 @@ impl Engine {
         let prepared = self.prepare(lexed, statement, place, &[], Vec::new()).await?;
         let Statement::Query(query) = &prepared.statement else { return Err(SqlError::internal("not a query")) };
         let frame = prepared.frame(query).await?;
-        let stream = frame.execute_stream().await?;
-        Ok(Outcome::Rows(normalise(stream, show_names(names))?))
+        // It holds the tables, and so keeps their files until the last row is read.
+        let plan = frame.logical_plan().clone();
+        let stream = normalise(frame.execute_stream().await?, show_names(names))?;
+        let schema = stream.schema();
+        let stream = stream.inspect(move |_| _ = &plan);
+        Ok(Outcome::Rows(Box::pin(RecordBatchStreamAdapter::new(schema, stream))))
     }
 
     /// The columns of a query, without running it.

@@ -12,19 +12,25 @@ use datafusion::{
     physical_plan::{ExecutionPlan, projection::ProjectionExec},
 };
 
+use super::folders::Folder;
+
 /// A Delta table of which at least one column is read. The scan that the engine makes for none, from the log alone,
 /// takes a limit and then forgets it.
 #[derive(Debug)]
-pub(super) struct Scan(pub(super) Arc<dyn TableProvider>);
+pub(super) struct Scan {
+    pub(super) inner: Arc<dyn TableProvider>,
+    /// Keeps the files.
+    pub(super) _folder: Arc<Folder>,
+}
 
 #[async_trait]
 impl TableProvider for Scan {
     fn schema(&self) -> SchemaRef {
-        self.0.schema()
+        self.inner.schema()
     }
 
     fn table_type(&self) -> TableType {
-        self.0.table_type()
+        self.inner.table_type()
     }
 
     async fn scan(
@@ -35,17 +41,17 @@ impl TableProvider for Scan {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         if projection.is_none_or(|columns| !columns.is_empty()) {
-            return self.0.scan(session, projection, filters, limit).await;
+            return self.inner.scan(session, projection, filters, limit).await;
         }
-        let one = self.0.scan(session, Some(&vec![0]), filters, limit).await?;
+        let one = self.inner.scan(session, Some(&vec![0]), filters, limit).await?;
         Ok(Arc::new(ProjectionExec::try_new(Vec::<ProjectionExpr>::new(), one)?))
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        self.0.supports_filters_pushdown(filters)
+        self.inner.supports_filters_pushdown(filters)
     }
 
     fn statistics(&self) -> Option<Statistics> {
-        self.0.statistics()
+        self.inner.statistics()
     }
 }

@@ -10,7 +10,7 @@ use deltalake::kernel::{MetadataValue, StructField};
 
 use super::{
     Engine, Outcome,
-    catalog::{FullName, Place, schema_of},
+    catalog::{FullName, Listing, Place, schema_of},
     ddl::is_missing,
     describe::described,
     result::type_text_of_arrow,
@@ -66,22 +66,7 @@ impl Engine {
 
     fn schemas(&self, catalog: Option<&str>, filter: &SchemaFilter, place: &Place) -> SqlResult<(String, Vec<String>)> {
         let catalog = catalog.map_or_else(|| place.catalog.clone(), str::to_lowercase);
-        let names = self.0.catalog.read(|listing| {
-            let entry = listing.get(&catalog).ok_or_else(|| SqlError::catalog_not_found(&catalog))?;
-            match filter {
-                SchemaFilter::Current => {
-                    schema_of(listing, &catalog, &place.schema).map(|_| vec![place.schema.clone()])
-                }
-                SchemaFilter::Named(name) => {
-                    let name = name.to_lowercase();
-                    schema_of(listing, &catalog, &name).map(|_| vec![name])
-                }
-                SchemaFilter::Like(pattern) => {
-                    Ok(entry.schemas.keys().filter(|name| matches(name, Some(pattern))).cloned().collect())
-                }
-                SchemaFilter::All => Ok(entry.schemas.keys().cloned().collect()),
-            }
-        })?;
+        let names = self.0.catalog.read(|listing| schemas_in(listing, &catalog, filter, place))?;
         Ok((catalog, names))
     }
 
@@ -95,10 +80,11 @@ impl Engine {
         match catalogs {
             CatalogFilter::Current => Ok(vec![self.schemas(None, filter, place)?]),
             CatalogFilter::Named(name) => Ok(vec![self.schemas(Some(name), filter, place)?]),
-            CatalogFilter::All => {
-                let names = self.0.catalog.read(|listing| listing.keys().cloned().collect::<Vec<_>>());
-                names.iter().map(|name| self.schemas(Some(name), filter, place)).collect()
-            }
+            // In one look: between two a catalog may go.
+            CatalogFilter::All => self.0.catalog.read(|listing| {
+                let schemas = |name: &String| Ok((name.clone(), schemas_in(listing, name, filter, place)?));
+                listing.keys().map(schemas).collect()
+            }),
         }
     }
 
@@ -282,6 +268,22 @@ impl Engine {
             .map(|field| Ok((field.name().clone(), type_text_of_arrow(field.data_type())?.to_lowercase(), None)))
             .collect::<SqlResult<Vec<_>>>()?;
         described(rows)
+    }
+}
+
+/// The schemas of a catalog that are asked for.
+fn schemas_in(listing: &Listing, catalog: &str, filter: &SchemaFilter, place: &Place) -> SqlResult<Vec<String>> {
+    let entry = listing.get(catalog).ok_or_else(|| SqlError::catalog_not_found(catalog))?;
+    match filter {
+        SchemaFilter::Current => schema_of(listing, catalog, &place.schema).map(|_| vec![place.schema.clone()]),
+        SchemaFilter::Named(name) => {
+            let name = name.to_lowercase();
+            schema_of(listing, catalog, &name).map(|_| vec![name])
+        }
+        SchemaFilter::Like(pattern) => {
+            Ok(entry.schemas.keys().filter(|name| matches(name, Some(pattern))).cloned().collect())
+        }
+        SchemaFilter::All => Ok(entry.schemas.keys().cloned().collect()),
     }
 }
 

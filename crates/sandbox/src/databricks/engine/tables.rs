@@ -9,7 +9,8 @@ use url::Url;
 
 use super::{
     Engine,
-    catalog::{FullName, Place, TableEntry},
+    catalog::{FullName, Place, TableEntry, table_of},
+    folders::Folder,
     maintain::delta_path,
     scan::Scan,
 };
@@ -23,6 +24,8 @@ pub(super) struct Opened {
     pub(super) name: FullName,
     pub(super) entry: TableEntry,
     pub(super) table: DeltaTable,
+    /// Keeps the files.
+    pub(super) folder: Arc<Folder>,
 }
 
 impl Opened {
@@ -36,9 +39,13 @@ impl Opened {
     }
 
     pub(super) async fn provider(&self, state: &SessionState) -> SqlResult<Arc<dyn TableProvider>> {
-        Ok(Arc::new(Scan(self.table.table_provider().with_session(Arc::new(state.clone())).await?)))
+        let inner = self.table.table_provider().with_session(Arc::new(state.clone())).await?;
+        Ok(Arc::new(Scan { inner, _folder: Arc::clone(&self.folder) }))
     }
 }
+
+/// A table's entry, and its folder, which stays as long as this although somebody drops the table.
+pub(super) type Claim = (TableEntry, Arc<Folder>);
 
 /// The Arrow form of a table's columns.
 pub(super) fn arrow_schema(fields: &StructType) -> SqlResult<SchemaRef> {
@@ -63,19 +70,22 @@ impl Engine {
 
     /// The latest version of the table with this name.
     pub(super) async fn open_entry(&self, name: FullName) -> SqlResult<Opened> {
-        loop {
-            let entry = self.0.catalog.table(&name)?;
-            let mut table = DeltaTableBuilder::from_url(self.table_url(&entry)?)?.build()?;
-            let Err(error) = table.load().await else { return Ok(Opened { name, entry, table }) };
-            // A drop takes the files away one by one, and what is left of them meanwhile fails in many ways. Only of
-            // a table that is still listed does the failure say anything.
-            if self.0.catalog.table(&name)?.folder == entry.folder {
-                return Err(match error {
-                    DeltaTableError::NotATable(_) => SqlError::table_not_found(name),
-                    error => error.into(),
-                });
-            }
+        let (entry, folder) = self.claim(&name)?;
+        let mut table = DeltaTableBuilder::from_url(self.table_url(&entry)?)?.build()?;
+        match table.load().await {
+            Ok(()) => Ok(Opened { name, entry, table, folder }),
+            Err(DeltaTableError::NotATable(_)) => Err(SqlError::table_not_found(name)),
+            Err(error) => Err(error.into()),
         }
+    }
+
+    /// The table with this name, for whoever wants its files to stay.
+    pub(super) fn claim(&self, name: &FullName) -> SqlResult<Claim> {
+        self.0.catalog.read(|listing| {
+            let entry = table_of(listing, name)?.clone();
+            let folder = self.0.folders.open(self.0.root.join(&entry.folder));
+            Ok((entry, folder))
+        })
     }
 
     /// The columns of a table, for the catalog's API.

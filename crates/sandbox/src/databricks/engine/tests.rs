@@ -14,6 +14,7 @@ mod inserts;
 mod maintain;
 mod merges;
 mod queries;
+mod side_by_side;
 mod tpch;
 mod travel;
 mod writes;

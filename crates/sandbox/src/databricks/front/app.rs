@@ -27,7 +27,6 @@ use crate::s3::SessionKeys;
 /// The state of the workspace.
 #[derive(Debug)]
 pub(super) struct App {
-    pub(super) url: String,
     pub(super) runner: Runner,
     pub(super) quirks: Arc<Quirks>,
     /// The way to tables and volumes over S3.
@@ -61,7 +60,7 @@ pub(super) fn router(app: &Arc<App>, access: &Access) -> Router {
         .merge(unity::routes(engine.clone(), app.quirks.empty_pages, app.storage.clone()))
         .merge(files::routes(engine.clone(), transfers.clone()))
         .merge(dbfs::routes(engine.clone()))
-        .merge(warehouses::routes(app.warehouses.clone()))
+        .merge(warehouses::routes(app.warehouses.clone(), Arc::clone(&app.runner.statements)))
         .merge(jobs::routes(app.jobs.clone()))
         .merge(workspace::routes(app.jobs.workspace.clone()))
         .fallback(refuse)

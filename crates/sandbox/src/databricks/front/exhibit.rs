@@ -24,9 +24,10 @@ impl Exhibit for Window {
             for (catalog, entry) in listing {
                 for (schema, entry) in &entry.schemas {
                     let tables = entry.tables.keys().map(|name| (name, "Delta table"));
+                    let views = entry.views.keys().map(|name| (name, "view"));
                     let volumes = entry.volumes.keys().map(|name| (name, "volume"));
-                    found
-                        .extend(tables.chain(volumes).map(|(name, kind)| (format!("{catalog}.{schema}.{name}"), kind)));
+                    let all = tables.chain(views).chain(volumes);
+                    found.extend(all.map(|(name, kind)| (format!("{catalog}.{schema}.{name}"), kind)));
                 }
             }
             found
@@ -36,8 +37,9 @@ impl Exhibit for Window {
     fn statements(&self) -> Vec<Shown> {
         let shown = self.0.runner.statements.reports().into_iter().rev().map(|report| Shown {
             sql: report.sql,
-            state: State::of(report.state),
-            word: report.state.to_owned(),
+            // What became of it, not whether its result can still be had.
+            state: State::of(report.status),
+            word: report.status.to_owned(),
             began: report.submitted,
             ended: report.ended,
         });

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     databricks::{
-        api::{ApiError, ApiResult, body_of},
+        api::{ApiError, ApiResult, Base, body_of},
         engine::Request,
         sql::{Parameter, Parameters},
         statement::{Answer, Body, Disposition, Entry, Format, Origin, Shape, State as Phase, Submission, Tag},
@@ -49,7 +49,12 @@ struct Submit {
     query_tags: Option<Vec<Tag>>,
 }
 
-pub(super) async fn submit(State(app): Shared, headers: HeaderMap, body: Bytes) -> ApiResult<Json<Value>> {
+pub(super) async fn submit(
+    State(app): Shared,
+    Base(base): Base,
+    headers: HeaderMap,
+    body: Bytes,
+) -> ApiResult<Json<Value>> {
     let submit: Submit = body_of(&body)?;
     let sql = submit.statement.clone().filter(|sql| !sql.trim().is_empty());
     let sql = sql.ok_or_else(|| ApiError::invalid("The statement field is required."))?;
@@ -103,7 +108,7 @@ pub(super) async fn submit(State(app): Shared, headers: HeaderMap, body: Bytes) 
     };
     let entry = app.runner.submit(submission);
     let state = settle(&entry, wait, cancel).await;
-    Ok(Json(report(&app, &entry, &state)))
+    Ok(Json(report(&app, &base, &entry, &state)))
 }
 
 /// The state after the wait that the caller asked for.
@@ -197,10 +202,15 @@ fn find(app: &App, id: &str) -> ApiResult<Arc<Entry>> {
 }
 
 /// Some drivers send a body with everything. It is taken in, or the connection could not be used again.
-pub(super) async fn status(State(app): Shared, Path(id): Path<String>, _: Bytes) -> ApiResult<Json<Value>> {
+pub(super) async fn status(
+    State(app): Shared,
+    Base(base): Base,
+    Path(id): Path<String>,
+    _: Bytes,
+) -> ApiResult<Json<Value>> {
     let entry = find(&app, &id)?;
     let state = entry.state();
-    Ok(Json(report(&app, &entry, &state)))
+    Ok(Json(report(&app, &base, &entry, &state)))
 }
 
 pub(super) async fn cancel(State(app): Shared, Path(id): Path<String>, _: Bytes) -> ApiResult<Json<Value>> {
@@ -213,18 +223,25 @@ pub(super) async fn close(State(app): Shared, Path(id): Path<String>, _: Bytes) 
     Ok(Json(json!({})))
 }
 
-pub(super) async fn chunk(State(app): Shared, Path((id, index)): Path<(String, usize)>) -> ApiResult<Json<Value>> {
+pub(super) async fn chunk(
+    State(app): Shared,
+    Base(base): Base,
+    Path((id, chunk)): Path<(String, String)>,
+    _: Bytes,
+) -> ApiResult<Json<Value>> {
     let entry = find(&app, &id)?;
     match entry.state() {
-        Phase::Succeeded(answer) if index < answer.chunks.len() => Ok(Json(part(&app, &entry, &answer, index))),
-        Phase::Succeeded(_) => Err(ApiError::invalid(format!("The result has no chunk {index}."))),
+        Phase::Succeeded(answer) => match chunk.parse() {
+            Ok(index) if index < answer.chunks.len() => Ok(Json(part(&app, &base, &entry, &answer, index))),
+            _ => Err(ApiError::invalid(format!("The result has no chunk {chunk}."))),
+        },
         Phase::Closed => Err(ApiError::missing(format!("The result of the statement {id} is closed."))),
         other => Err(ApiError::invalid(format!("The statement {id} has no result: it is {}.", other.name()))),
     }
 }
 
 /// The answer to a submission or a look at the status.
-fn report(app: &App, entry: &Entry, state: &Phase) -> Value {
+fn report(app: &App, base: &str, entry: &Entry, state: &Phase) -> Value {
     let mut status = json!({ "state": state.name() });
     if let Phase::Failed(error) = state {
         status["error"] = json!({ "error_code": error.code(), "message": error.message() });
@@ -235,7 +252,7 @@ fn report(app: &App, entry: &Entry, state: &Phase) -> Value {
     let mut report = json!({ "statement_id": entry.id, "status": status });
     if let Phase::Succeeded(answer) = state {
         report["manifest"] = manifest(app, entry, answer);
-        report["result"] = if answer.chunks.is_empty() { json!({}) } else { part(app, entry, answer, 0) };
+        report["result"] = if answer.chunks.is_empty() { json!({}) } else { part(app, base, entry, answer, 0) };
     }
     report
 }
@@ -268,7 +285,7 @@ fn manifest(app: &App, entry: &Entry, answer: &Answer) -> Value {
 }
 
 /// One chunk: its rows, or a link to them.
-fn part(app: &App, entry: &Entry, answer: &Answer, index: usize) -> Value {
+fn part(app: &App, base: &str, entry: &Entry, answer: &Answer, index: usize) -> Value {
     let mut part = span(app, answer, index);
     if index + 1 < answer.chunks.len() {
         let next = format!("/api/2.0/sql/statements/{}/result/chunks/{}", entry.id, index + 1);
@@ -283,7 +300,7 @@ fn part(app: &App, entry: &Entry, answer: &Answer, index: usize) -> Value {
             Value::Object(part)
         }
         Body::Files(_) => {
-            let link = app.signer.sign(&app.url, &entry.id, index, app.quirks.link_lifetime);
+            let link = app.signer.sign(base, &entry.id, index, app.quirks.link_lifetime);
             part.insert("external_link".into(), json!(link.url));
             part.insert("expiration".into(), json!(link.expiration));
             json!({ "external_links": [part] })

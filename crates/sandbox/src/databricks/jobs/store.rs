@@ -263,7 +263,9 @@ impl Store {
         let Some(job) = book.runs.get(&sequence).map(|run| run.job_id) else { return Admission::Skip };
         let others =
             || book.runs.values().filter(|run| run.job_id == job && run.sequence != sequence && !run.is_over());
-        let active = others().filter(|run| run.phase != Phase::Queued).count() as u64;
+        // Of those that ask at the same time, the first to come is the first to begin.
+        let is_first = |run: &&Run| run.begun.is_some() || run.sequence < sequence;
+        let active = others().filter(|run| run.phase != Phase::Queued).filter(is_first).count() as u64;
         let ahead = others().filter(|run| run.phase == Phase::Queued && run.sequence < sequence).count();
         let admission = if active < limit && ahead == 0 {
             Admission::Begin

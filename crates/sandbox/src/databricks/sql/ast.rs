@@ -134,16 +134,31 @@ pub(crate) enum Statement {
     },
 }
 
+/// Beside what else a statement may change a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Changes some rows: many may at once.
+    Rows,
+    /// Moves rows between files, or takes all of them away: alone.
+    Files,
+    /// As `Files`, and makes the table if there is none.
+    Whole,
+}
+
 impl Statement {
-    /// The table whose rows or files the statement changes.
-    pub(crate) fn changed_table(&self) -> Option<&ObjectPath> {
+    /// The table whose rows or files the statement changes, and how.
+    pub(crate) fn changed_table(&self) -> Option<(&ObjectPath, Turn)> {
         match self {
-            Self::Insert(insert) => Some(&insert.table),
-            Self::Update { table, .. } | Self::Delete { table, .. } | Self::Truncate { table } => Some(table),
-            Self::Merge(merge) => Some(&merge.target),
-            Self::CopyInto(copy) => Some(&copy.table),
+            Self::Insert(insert) => Some((&insert.table, Turn::Rows)),
+            Self::Update { table, .. } | Self::Delete { table, .. } | Self::Truncate { table } => {
+                Some((table, Turn::Rows))
+            }
+            Self::Merge(merge) => Some((&merge.target, Turn::Rows)),
+            Self::CopyInto(copy) => Some((&copy.table, Turn::Rows)),
+            Self::CreateTable(create) if create.or_replace => Some((&create.name, Turn::Whole)),
             Self::Maintain(maintain) => match maintain.as_ref() {
-                Maintain::Optimize { table, .. } => Some(table),
+                Maintain::Optimize { table, .. } | Maintain::Restore { table, .. } => Some((table, Turn::Files)),
+                Maintain::Clone(clone) if clone.or_replace => Some((&clone.name, Turn::Whole)),
                 _ => None,
             },
             _ => None,

@@ -26,7 +26,7 @@ pub(crate) use self::{
         AddedColumn, CatalogFilter, CloneTable, ColumnChange, ColumnSpec, CommentKind, CopyInto, CopySource,
         CreateFunction, CreateTable, CreateView, DescribeForm, ExplainMode, Insert, InsertMode, KeySpec, Maintain,
         Merge, MergeAction, MergeKind, ObjectPath, Position, ReplaceOn, SchemaFilter, Show, Statement, Statistics,
-        TableChange, TableFilter,
+        TableChange, TableFilter, Turn,
     },
     cast::{date_and_time, java_float},
     dialect::cast_expr,

@@ -130,6 +130,8 @@ impl Entry {
     /// Moves on, unless the statement has ended already. True if it did.
     pub(super) fn advance(&self, next: State) -> bool {
         let ended = next.is_terminal().then(|| Ended::of(&next));
+        // Held until both are written: whoever has seen the end finds it in the report.
+        let mut times = lock(&self.times);
         let moved = self.state.send_if_modified(|state| {
             if state.is_terminal() {
                 return false;
@@ -138,7 +140,7 @@ impl Entry {
             true
         });
         if let (true, Some(ended)) = (moved, ended) {
-            lock(&self.times).ended = Some(ended);
+            times.ended = Some(ended);
         }
         moved
     }
@@ -162,7 +164,11 @@ impl Entry {
 
     /// Stops the work. What has ended stays as it is.
     pub(crate) fn cancel(&self) {
-        if self.advance(State::Canceled) {
+        self.end(State::Canceled);
+    }
+
+    fn end(&self, state: State) {
+        if self.advance(state) {
             self.abort();
             self.remove_files();
         }
@@ -171,8 +177,8 @@ impl Entry {
     /// Ends the statement and forgets its result.
     pub(crate) fn close(&self) {
         self.abort();
-        self.state.send_replace(State::Closed);
         let mut times = lock(&self.times);
+        self.state.send_replace(State::Closed);
         // Closed before it ended is stopped.
         times.ended.get_or_insert_with(|| Ended::of(&State::Closed));
         drop(times);
@@ -203,8 +209,9 @@ impl Entry {
     }
 
     fn report(&self) -> StatementReport {
-        let ended = lock(&self.times).ended.clone();
-        let state = self.state.borrow().name();
+        let times = lock(&self.times);
+        let (state, ended) = (self.state.borrow().name(), times.ended.clone());
+        drop(times);
         let status = match &ended {
             Some(ended) => ended.status,
             None if state == "PENDING" => "QUEUED",
@@ -281,6 +288,14 @@ impl Statements {
         reports
     }
 
+    /// Lets everything fail that a warehouse is at work on, or has waiting, when it is stopped.
+    pub(crate) fn warehouse_stopped(&self, id: &str) {
+        let entries: Vec<_> = lock(&self.entries).values().cloned().collect();
+        for entry in entries.iter().filter(|entry| entry.origin.warehouse_id == id) {
+            entry.end(State::Failed(SqlError::plain(format!("Command failed because warehouse {id} was stopped."))));
+        }
+    }
+
     /// Ends what was given up and forgets what is old.
     pub(crate) fn sweep(&self, now: SystemTime) {
         let age = |since: SystemTime| now.duration_since(since).unwrap_or_default();
@@ -292,7 +307,10 @@ impl Statements {
             match ended {
                 None if age(asked) > POLL_EVERY => entry.close(),
                 Some(ended) if age(ended) > KEEP_STATEMENT => return false,
-                Some(ended) if age(ended) > KEEP_RESULT => entry.close(),
+                // What failed has no result to lose, and goes on saying that it failed.
+                Some(ended) if age(ended) > KEEP_RESULT && matches!(entry.state(), State::Succeeded(_)) => {
+                    entry.close();
+                }
                 _ => {}
             }
             true
@@ -343,6 +361,17 @@ mod tests {
         assert!(!entry.advance(State::Succeeded(Arc::new(Answer::nothing()))));
         assert_eq!(statements.reports()[0].state, "CANCELED");
         assert!(statements.reports()[0].ended.is_some());
+    }
+
+    #[test]
+    fn a_statement_that_failed_says_so_as_long_as_it_is_known() {
+        let (statements, entry, _folder) = begin();
+        entry.advance(State::Failed(SqlError::table_not_found("t")));
+        let now = SystemTime::now();
+        statements.sweep(now + KEEP_RESULT + Duration::from_secs(60));
+        assert_eq!(entry.state().name(), "FAILED");
+        statements.sweep(now + KEEP_STATEMENT + Duration::from_secs(60));
+        assert!(statements.find(&entry.id).is_none());
     }
 
     #[test]

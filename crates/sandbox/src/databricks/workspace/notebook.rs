@@ -160,6 +160,8 @@ fn cell(language: Language, lines: &[(usize, &str)], prefix: &str) -> Option<Cel
     let bare: Vec<&str> = lines
         .iter()
         .map(|(_, line)| match line.strip_prefix(prefix) {
+            // A word may only begin like it: `# MAGICAL`.
+            Some(rest) if rest.starts_with(char::is_alphanumeric) => line,
             Some(rest) => rest.strip_prefix(' ').unwrap_or(rest),
             None => line,
         })
@@ -217,6 +219,12 @@ mod tests {
                 ("run", "./other", 19),
             ]
         );
+    }
+
+    #[test]
+    fn a_comment_that_begins_like_a_mark_is_a_comment() {
+        let cells = Notebook::of_source(Language::Python, "# MAGICAL numbers\nx = 42\n").cells();
+        assert_eq!(cells[0].text, "# MAGICAL numbers\nx = 42");
     }
 
     #[test]

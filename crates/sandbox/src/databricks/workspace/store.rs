@@ -127,7 +127,9 @@ impl Workspace {
             names.extend(entry?.file_name().into_string().ok());
         }
         names.sort_unstable();
-        names.iter().map(|name| self.look(&mut marks, &path.join(name))).collect()
+        // What a task made that is no object, and what went away this moment, is not listed.
+        let there = |found: &Result<Object>| !matches!(found, Err(WorkspaceError::Missing(_)));
+        names.iter().map(|name| self.look(&mut marks, &path.join(name))).filter(there).collect()
     }
 
     /// Makes a folder and those above it. Again does nothing.
@@ -308,6 +310,16 @@ mod tests {
         assert!(workspace.notebook(&first.path).unwrap().source.ends_with("SELECT 1"));
         let names: Vec<_> = workspace.list(&path("/")).unwrap().iter().map(|object| object.path.to_string()).collect();
         assert_eq!(names, ["/Shared", "/Users"]);
+    }
+
+    #[test]
+    fn a_link_that_a_task_made_is_no_object_and_its_folder_is_listed() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = Workspace::open(folder.path()).unwrap();
+        let kept = workspace.write(&path("/Shared/x.py"), Kind::File, b"1", false).unwrap();
+        std::os::unix::fs::symlink("/etc", workspace.local(&path("/Shared/link"))).unwrap();
+        assert_eq!(workspace.list(&path("/Shared")).unwrap(), [kept]);
+        assert!(matches!(workspace.object(&path("/Shared/link")), Err(WorkspaceError::Missing(_))));
     }
 
     #[test]

@@ -224,6 +224,15 @@ async fn on_aws_the_path_of_a_rule_is_the_operation() {
     };
     assert_eq!(ask("RedshiftData.DescribeStatement").await, 200);
     assert_eq!(ask("RedshiftData.ExecuteStatement").await, 400);
+
+    let rule = FaultRule::aws(FaultKind::Throttled { retry_after: None }).with_path("GetClusterCredentials").always();
+    server.faults.schedule(rule).unwrap();
+    let form = async |body: &'static str| {
+        let request = server.client.post(format!("http://{}/", server.address)).body(body);
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(form("Action=DescribeClusters&Version=2012-12-01").await, 200);
+    assert_eq!(form("Version=2012-12-01&Action=GetClusterCredentials").await, 400);
 }
 
 fn io_kind(error: &reqwest::Error) -> Option<io::ErrorKind> {

@@ -105,9 +105,13 @@ create event trigger twinhouse_after_ddl on ddl_command_end
   when tag in ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'ALTER TABLE')
   execute function twinhouse.after_ddl();
 
+-- Row by row, through the index: transactions that drop different tables must not have read each other's rows.
 create function twinhouse.after_drop() returns event_trigger language plpgsql security definer
-set search_path = pg_catalog as $$
+set search_path = pg_catalog set enable_seqscan = off as $$
+declare gone oid;
 begin
-  delete from twinhouse.layout l using pg_event_trigger_dropped_objects() d where d.objid = l.relid;
+  for gone in select objid from pg_event_trigger_dropped_objects() where classid = 'pg_class'::regclass loop
+    delete from twinhouse.layout where relid = gone;
+  end loop;
 end $$;
 create event trigger twinhouse_after_drop on sql_drop execute function twinhouse.after_drop();

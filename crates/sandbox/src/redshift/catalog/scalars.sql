@@ -170,7 +170,7 @@ exception when invalid_text_representation or untranslatable_character then
   raise exception 'JSON parsing error' using errcode = 'XX000', detail = 'code: 8001, context: invalid json object ' || value;
 end $$;
 alter routine pg_catalog.json_extract_path_text(json, text[]) rename to twinhouse_json_extract_path_text;
-create function pg_catalog.json_extract_path_text(json text, variadic path text[]) returns text language plpgsql immutable strict as $$
+create function pg_catalog.json_extract_path_text(document text, variadic path text[]) returns text language plpgsql immutable strict as $$
 declare
   length int := pg_catalog.array_length(path, 1);
   quiet boolean := false;
@@ -184,11 +184,11 @@ begin
   if length not between 1 and 5 then
     raise exception 'JSON_EXTRACT_PATH_TEXT takes one to five path elements' using errcode = '42883';
   end if;
-  return pg_catalog.jsonb_extract_path_text(twinhouse.json(json, quiet), variadic path);
+  return pg_catalog.jsonb_extract_path_text(twinhouse.json(document, quiet), variadic path);
 end $$;
-create function pg_catalog.json_extract_array_element_text(json text, at int, quiet boolean) returns text
+create function pg_catalog.json_extract_array_element_text(document text, at int, quiet boolean) returns text
   language plpgsql immutable strict as $$
-declare found jsonb := twinhouse.json(json, quiet);
+declare found jsonb := twinhouse.json(document, quiet);
 begin
   if found is not null and pg_catalog.jsonb_typeof(found) <> 'array' then
     if quiet then return null; end if;
@@ -196,10 +196,10 @@ begin
   end if;
   return case when at >= 0 then pg_catalog.jsonb_array_element_text(found, at) end;
 end $$;
-create function pg_catalog.json_extract_array_element_text(json text, at int) returns text language sql immutable strict as
-$$ select pg_catalog.json_extract_array_element_text(json, at, false) $$;
-create function pg_catalog.json_array_length(json text, quiet boolean) returns int language plpgsql immutable strict as $$
-declare found jsonb := twinhouse.json(json, quiet);
+create function pg_catalog.json_extract_array_element_text(document text, at int) returns text language sql immutable strict as
+$$ select pg_catalog.json_extract_array_element_text(document, at, false) $$;
+create function pg_catalog.json_array_length(document text, quiet boolean) returns int language plpgsql immutable strict as $$
+declare found jsonb := twinhouse.json(document, quiet);
 begin
   if found is not null and pg_catalog.jsonb_typeof(found) <> 'array' then
     if quiet then return null; end if;
@@ -207,8 +207,8 @@ begin
   end if;
   return pg_catalog.jsonb_array_length(found);
 end $$;
-create function pg_catalog.json_array_length(json text) returns int language sql immutable strict as
-$$ select pg_catalog.json_array_length(json, false) $$;
+create function pg_catalog.json_array_length(document text) returns int language sql immutable strict as
+$$ select pg_catalog.json_array_length(document, false) $$;
 create function pg_catalog.is_valid_json_array(text) returns boolean language plpgsql immutable strict as
 $$ begin return pg_catalog.jsonb_typeof($1::jsonb) = 'array'; exception when others then return false; end $$;
 create function pg_catalog.can_json_parse(text) returns boolean language plpgsql immutable strict as

@@ -1,7 +1,10 @@
 -- System views of tables and columns.
 create function twinhouse.count_rows(relid oid) returns bigint language plpgsql stable security definer
 set search_path = pg_catalog as
-$$ declare counted bigint; begin execute format('select count(*) from %s', relid::regclass) into counted; return counted; end $$;
+$$ declare counted bigint; begin
+  execute format('select count(*) from %s', relid::regclass) into counted; return counted;
+-- Dropped since the list was made: no name, or one that is gone.
+exception when syntax_error or undefined_table or invalid_schema_name then return 0; end $$;
 
 create function twinhouse.type_name(type oid, modifier int) returns text language sql stable as
 $$ select pg_catalog.replace(pg_catalog.format_type(type, modifier), 'varbyte', 'binary varying') $$;
@@ -30,8 +33,9 @@ create view twinhouse.columns as
          pg_catalog.row_number() over (partition by t.relid order by a.attnum)::int as position,
          case when a.attidentity <> '' then
            (select '"identity"(' || t.relid || ', ' || a.attnum - 1 || ', ''' || q.seqstart || ',' || q.seqincrement || '''::text)'
-            from pg_catalog.pg_sequence q
-            where q.seqrelid = pg_catalog.pg_get_serial_sequence(pg_catalog.format('%I.%I', t.nspname, t.relname), a.attname)::regclass)
+            from pg_catalog.pg_sequence q join pg_catalog.pg_depend o on o.objid = q.seqrelid
+            where o.classid = 'pg_catalog.pg_class'::regclass and o.refclassid = o.classid and o.refobjid = t.relid
+              and o.refobjsubid = a.attnum and o.deptype = 'i')
            else pg_catalog.pg_get_expr(d.adbin, d.adrelid) end as preset
   from twinhouse.tables t
   join pg_catalog.pg_attribute a on a.attrelid = t.relid and a.attnum > 0 and not a.attisdropped

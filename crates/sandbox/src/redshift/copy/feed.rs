@@ -13,6 +13,8 @@ use super::{
 };
 
 const PIECE: usize = 256 * 1024;
+/// Of what does not fit, in bytes: the views show 1024 characters.
+const SHOWN: usize = 4096;
 
 /// A record that does not fit, and where it stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,10 +93,10 @@ pub(super) fn read(
                 Some((code, reason, column)) => {
                     out.truncate(start);
                     let raw_value = match column.and_then(|at| fields.get(at)) {
-                        Some(Cell::Text { value, .. }) => String::from_utf8_lossy(value).into_owned(),
+                        Some(Cell::Text { value, .. }) => beginning(value),
                         _ => String::new(),
                     };
-                    let raw_line = String::from_utf8_lossy(&records.raw).into_owned();
+                    let raw_line = beginning(&records.raw);
                     let misfit = Misfit {
                         line: records.line,
                         column,
@@ -121,6 +123,10 @@ pub(super) fn read(
     }
     send(out);
     fed
+}
+
+fn beginning(raw: &[u8]) -> String {
+    String::from_utf8_lossy(&raw[..raw.len().min(SHOWN)]).into_owned()
 }
 
 impl Fed {

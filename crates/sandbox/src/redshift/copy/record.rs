@@ -1,6 +1,6 @@
 //! The records of a file: lines of text, or documents.
 
-use std::io::BufRead;
+use std::io::{BufRead, Read as _};
 
 use super::{
     json::{Parts, document},
@@ -37,7 +37,7 @@ impl<'a> Records<'a> {
     }
 
     pub(super) fn skip_line(&mut self) {
-        let _ = self.lines.read_until(b'\n', &mut Vec::new());
+        let _ = self.lines.skip_until(b'\n');
         self.next_line += 1;
     }
 
@@ -74,12 +74,17 @@ impl<'a> Records<'a> {
         self.raw.clear();
         let csv = self.copy.format == Format::Csv;
         loop {
-            let read = self.lines.read_until(b'\n', &mut self.raw).map_err(|_| (1200, "Unknown parse error"))?;
+            let unreadable = |_| (1200, "Unknown parse error");
+            let room = LONGEST + 1 - self.raw.len();
+            let read = (&mut self.lines).take(room as u64).read_until(b'\n', &mut self.raw).map_err(unreadable)?;
             if read == 0 && self.raw.is_empty() {
                 return Ok(false);
             }
             self.next_line += i64::from(read > 0);
             if self.raw.len() > LONGEST {
+                if self.raw.last() != Some(&b'\n') {
+                    self.lines.skip_until(b'\n').map_err(unreadable)?;
+                }
                 return Err((1204, "Input data exceeded the length of 4 MB"));
             }
             // Inside quotes, or behind a backslash that escapes it, a line's end belongs to the value.
@@ -211,6 +216,21 @@ mod tests {
     fn text_has_bars_and_no_quotes_unless_they_are_removed() {
         assert_eq!(records("", "a|\"b\"|\n").expect("read"), [["a", "\"b\"", ""]]);
         assert_eq!(records("removequotes", "'a|x'|\"b\"|c\"\n").expect("read"), [["a|x", "b", "c\""]]);
+    }
+
+    #[test]
+    fn a_record_that_is_too_long_is_not_kept_and_the_next_one_is_whole() {
+        let text = format!("{}|b\nc|d\n", "a".repeat(3 * LONGEST));
+        let sql = "copy t from 's3://b/k' iam_role default";
+        let tokens = tokens(sql);
+        let copy = CopyStatement::parse(&Lexed::new(sql, &tokens)).expect("valid");
+        let target = Target { oid: 0, columns: Vec::new() };
+        let mut records = Records::new(Box::new(text.as_bytes()), &copy, &target, None);
+        let mut fields = Vec::new();
+        assert_eq!(records.next(&mut fields).map_err(|wrong| wrong.0), Err(1204));
+        assert!(records.raw.len() <= LONGEST + 1);
+        assert_eq!(records.next(&mut fields), Ok(true));
+        assert_eq!((records.line, records.raw.as_slice()), (2, &b"c|d"[..]));
     }
 
     #[test]

@@ -151,6 +151,20 @@ impl Session {
         self.pending.extend_from_slice(message.bytes());
     }
 
+    pub(super) fn close(&mut self, message: &Message) {
+        let body = message.body();
+        let name = Body(body.get(1..).unwrap_or_default()).cstr().to_vec();
+        let mut state = self.link.lock();
+        let request = if body.first() == Some(&b'S') {
+            Request::CloseStatement { prepared: state.statements.get(&name).cloned(), name }
+        } else {
+            Request::ClosePortal { portal: state.portals.get(&name).cloned(), name }
+        };
+        state.queue.push_back(Expected::new(request));
+        drop(state);
+        self.pending.extend_from_slice(message.bytes());
+    }
+
     pub(super) async fn execute(&mut self, message: &Message) -> io::Result<()> {
         let name = Body(message.body()).cstr().to_vec();
         let portal = self.link.lock().portals.get(&name).cloned();

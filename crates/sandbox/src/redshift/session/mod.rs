@@ -103,6 +103,9 @@ impl Session {
     pub(super) async fn serve(&mut self) -> io::Result<()> {
         while let Some(message) = self.client.next().await? {
             let body = message.body();
+            if !matches!(message.tag(), b'S' | b'X') && self.link.lock().skips() {
+                continue;
+            }
             match message.tag() {
                 b'Q' => match str::from_utf8(Body(body).cstr()) {
                     Ok(text) => self.simple(text.to_owned()).await?,
@@ -112,10 +115,7 @@ impl Session {
                 b'B' => self.bind(&message).await?,
                 b'D' => self.describe(&message),
                 b'E' => self.execute(&message).await?,
-                b'C' => {
-                    self.expect(Expected::new(Request::Close));
-                    self.pending.extend_from_slice(message.bytes());
-                }
+                b'C' => self.close(&message),
                 b'S' => {
                     self.expect(Expected::new(Request::Sync));
                     self.pending.extend_from_slice(message.bytes());
@@ -135,7 +135,8 @@ impl Session {
                 self.flush().await?;
             }
         }
-        Ok(())
+        // A client that only stops writing still gets what it has asked for.
+        self.settle().await
     }
 
     fn expect(&self, expected: Expected) {

@@ -35,6 +35,9 @@ impl Session {
         let verb = analysis.statements.first().map_or(Verb::Utility, |first| first.verb);
         if !analysis.is_plain() || verb == Verb::Declare || analysis.statements.iter().any(|s| s.alone) {
             self.settle().await?;
+            if self.link.lock().skips() {
+                return Ok(());
+            }
         }
         if let Some(report) = analysis.refusal() {
             let report = report.clone();
@@ -163,9 +166,8 @@ impl Session {
                     outcome = Err(report);
                 }
                 b'N' => {
-                    let report = Report::parse(message.body());
-                    if report.is_shown() {
-                        report.put(&mut out);
+                    if let Some(notice) = Report::parse(message.body()).shown() {
+                        notice.put(&mut out);
                     }
                 }
                 _ => {}

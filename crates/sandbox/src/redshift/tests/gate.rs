@@ -36,6 +36,18 @@ async fn what_redshift_lacks_is_refused_with_its_codes_and_leaves_the_session_al
 }
 
 #[tokio::test]
+async fn a_statement_of_more_than_16_mb_is_too_large() {
+    let cluster = Cluster::start().await;
+    let client = cluster.connect().await;
+    let sql = |size: usize| format!("select length('{}')", "x".repeat(size - "select length('')".len()));
+    assert_eq!(value(&client, &sql(16 << 20)).await, ((16 << 20) - 17).to_string());
+    let error = failure(&client, &sql((16 << 20) + 1)).await;
+    let message = "Statement is too large. Statement Size: 16777217 bytes. Maximum Allowed: 16777216 bytes";
+    assert_eq!(error, ("42601".to_owned(), message.to_owned()));
+    assert_eq!(value(&client, "select 1").await, "1");
+}
+
+#[tokio::test]
 async fn a_refusal_aborts_the_transaction_and_nothing_of_its_text_runs() {
     let cluster = Cluster::start().await;
     let client = cluster.connect().await;
@@ -74,8 +86,10 @@ async fn start_up_parameters_are_judged_as_the_service_judges_them() {
         assert_eq!(error.0, code, "{options}");
     }
     let mut config = cluster.config();
-    config.options("-c statement_timeout=5000 -c query_group=early --search_path=pg_catalog").application_name("tests");
+    config
+        .options("-c statement_timeout=3600000 -c query_group=early --search_path=pg_catalog")
+        .application_name("tests");
     let client = cluster.connect_with(&config).await.expect("connected");
-    assert_eq!(value(&client, "show statement_timeout").await, "5s");
+    assert_eq!(value(&client, "show statement_timeout").await, "1h");
     assert_eq!(value(&client, "show query_group").await, "early");
 }

@@ -1,5 +1,6 @@
 //! The front as its clients see it, over real sockets and a real engine.
 
+mod batch;
 mod connect;
 mod copy;
 mod extended;

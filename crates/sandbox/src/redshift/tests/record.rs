@@ -64,6 +64,44 @@ async fn tables_and_columns_are_found_in_the_metadata_views() {
     assert_eq!(failure(&client, "select * from stl_scan").await.0, "42P01");
 }
 
+/// Whoever looks around in a transaction sees tables that others have dropped meanwhile.
+#[tokio::test]
+async fn a_table_that_is_dropped_meanwhile_spoils_no_view() {
+    let cluster = Cluster::start().await;
+    let (client, other) = (cluster.connect().await, cluster.connect().await);
+    run(
+        &client,
+        "create schema s; create table stays as select 1 as a; create table s.goes (id bigint identity(1, 1))",
+    )
+    .await;
+    run(&client, "insert into s.goes default values").await;
+    run(&client, "begin").await;
+    assert_eq!(value(&client, "select count(*) from stays").await, "1");
+    run(&other, "drop table s.goes; drop schema s").await;
+    assert_eq!(rows(&client, "select \"table\", tbl_rows from svv_table_info").await, [["stays", "1"]]);
+    for view in ["svv_all_columns", "svv_redshift_columns", "svv_columns", "svv_all_tables", "svv_redshift_tables"] {
+        run(&client, &format!("select * from {view}")).await;
+    }
+    run(&client, "commit").await;
+}
+
+#[tokio::test]
+async fn tables_with_keys_are_dropped_side_by_side() {
+    let cluster = Cluster::start().await;
+    let clients = [cluster.connect().await, cluster.connect().await];
+    for (n, client) in clients.iter().enumerate() {
+        run(client, &format!("create table t{n} (a int) distkey (a) sortkey (a)")).await;
+    }
+    for (n, client) in clients.iter().enumerate() {
+        run(client, "begin").await;
+        run(client, &format!("drop table t{n}")).await;
+    }
+    for client in &clients {
+        run(client, "commit").await;
+    }
+    assert_eq!(value(&clients[0], "select count(*) from svv_redshift_tables").await, "0");
+}
+
 #[tokio::test]
 async fn queries_are_recorded_with_label_outcome_and_session() {
     let cluster = Cluster::start().await;

@@ -208,3 +208,25 @@ async fn an_unload_sees_its_own_transaction_and_fails_as_other_statements_do() {
     let nowhere = format!("unload ('select 1') to 's3://nowhere/x/' iam_role '{ROLE}'");
     assert!(failure(&client, &nowhere).await.1.contains("NoSuchBucket"));
 }
+
+/// Such a process cannot be made of this one, which other tests use: it is started anew.
+#[test]
+fn partitions_may_be_more_than_the_files_a_shell_allows() {
+    const CHILD: &str = "TWINHOUSE_TEST_FEW_FILES";
+    if std::env::var_os(CHILD).is_some() {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        return runtime.block_on(async {
+            let cluster = Cluster::start().await;
+            let client = cluster.connect().await;
+            let query = "select k, k as v from generate_series(1, 300) k";
+            run(&client, &unload(query, "out", "csv partition by (k)")).await;
+            assert_eq!(cluster.keys("out/").len(), 300);
+        });
+    }
+    let me = std::env::current_exe().expect("this test");
+    let test = "redshift::tests::unload::partitions_may_be_more_than_the_files_a_shell_allows";
+    let script = "ulimit -S -n 200 && exec \"$0\" --exact \"$1\"";
+    let mut child = std::process::Command::new("sh");
+    let done = child.args(["-c", script]).arg(me).arg(test).env(CHILD, "yes").output().expect("started");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
+}

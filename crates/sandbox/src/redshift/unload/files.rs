@@ -11,7 +11,7 @@ use std::{
 };
 
 use arrow::datatypes::SchemaRef;
-use tempfile::NamedTempFile;
+use tempfile::TempPath;
 
 use super::{
     super::{
@@ -35,7 +35,7 @@ pub(super) struct Written {
     pub(super) bytes: u64,
     /// Rows, and the header among them.
     pub(super) lines: u64,
-    pub(super) draft: NamedTempFile,
+    pub(super) draft: TempPath,
 }
 
 /// Rows on their way into files.
@@ -55,7 +55,7 @@ pub(super) struct Files {
 }
 
 struct Open {
-    draft: NamedTempFile,
+    draft: TempPath,
     body: Body,
     lines: u64,
 }
@@ -167,8 +167,8 @@ impl Files {
     }
 
     fn create(&self) -> io::Result<Open> {
-        let draft = self.storage.draft()?;
-        let file = draft.reopen()?;
+        // One handle, and none once it is written: partitions are many.
+        let (file, draft) = self.storage.draft()?.into_parts();
         let mut lines = 0;
         let body = match &self.schema {
             Some(schema) => Body::Parquet(Box::new(ParquetFile::new(file, Arc::clone(schema))?)),
@@ -195,7 +195,7 @@ impl Files {
         let part = self.parts.entry(at.clone()).or_default();
         let name = if self.unload.parallel { format!("{:04}_part_{part:02}", at.1) } else { format!("{part:03}") };
         *part += 1;
-        let bytes = draft.as_file().metadata()?.len();
+        let bytes = std::fs::metadata(&draft)?.len();
         let key = format!("{}{}{name}{}", self.prefix(), at.0, self.extension());
         self.done.push(Written { key, slice: at.1, bytes, lines, draft });
         Ok(())

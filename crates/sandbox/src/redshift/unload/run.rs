@@ -248,6 +248,7 @@ impl Session {
             let placing = async {
                 let mut draft = self.shared.storage.draft()?;
                 io::Write::write_all(&mut draft, list.as_bytes())?;
+                let draft = draft.into_temp_path();
                 self.shared.storage.place(bucket, &format!("{}manifest", prefix(unload)), draft).await
             };
             placing.await.map_err(|error| unwritable(&error))?;

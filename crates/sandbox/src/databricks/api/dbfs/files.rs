@@ -52,7 +52,7 @@ pub(super) fn read(place: &Place, offset: u64, length: usize) -> ApiResult<Vec<u
     if look(place)?.is_dir() {
         return Err(ApiError::invalid(format!("Cannot read {}: it is a directory", place.text)));
     }
-    let mut file = File::open(&place.local)?;
+    let mut file = File::open(&place.local).map_err(|error| lost(error, place))?;
     file.seek(SeekFrom::Start(offset))?;
     let mut data = Vec::new();
     file.take(length as u64).read_to_end(&mut data)?;
@@ -66,7 +66,7 @@ pub(super) fn list(place: &Place) -> ApiResult<Vec<Value>> {
         return Ok(vec![info(place, &meta)?]);
     }
     let mut names = Vec::new();
-    for entry in fs::read_dir(&place.local)? {
+    for entry in fs::read_dir(&place.local).map_err(|error| lost(error, place))? {
         names.extend(entry?.file_name().into_string().ok());
     }
     names.sort_unstable();
@@ -100,13 +100,13 @@ pub(super) fn move_to(source: &Place, destination: &Place) -> ApiResult<()> {
     if let Some(folder) = destination.local.parent() {
         folders(folder, destination)?;
     }
-    Ok(fs::rename(&source.local, &destination.local)?)
+    fs::rename(&source.local, &destination.local).map_err(|error| lost(error, source))
 }
 
 pub(super) fn delete(place: &Place, recursive: bool) -> ApiResult<()> {
     let meta = look(place)?;
     if !meta.is_dir() {
-        return Ok(fs::remove_file(&place.local)?);
+        return fs::remove_file(&place.local).map_err(|error| lost(error, place));
     }
     if !recursive {
         return fs::remove_dir(&place.local).map_err(|error| match error.kind() {
@@ -114,7 +114,7 @@ pub(super) fn delete(place: &Place, recursive: bool) -> ApiResult<()> {
                 let message = format!("The directory {} is not empty: set recursive to delete it.", place.text);
                 ApiError::new(StatusCode::BAD_REQUEST, "IO_ERROR", message)
             }
-            _ => error.into(),
+            _ => lost(error, place),
         });
     }
     let mut left = DELETED_AT_ONCE;
@@ -127,7 +127,12 @@ pub(super) fn delete(place: &Place, recursive: bool) -> ApiResult<()> {
 
 /// Deletes a tree, or as much of it as is allowed; answers whether all of it is gone.
 fn prune(folder: &Path, left: &mut usize) -> io::Result<bool> {
-    for entry in fs::read_dir(folder)? {
+    let entries = match fs::read_dir(folder) {
+        // Somebody else deletes here too.
+        Err(error) if is_absent(&error) => return Ok(true),
+        entries => entries?,
+    };
+    for entry in entries {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
             if !prune(&entry.path(), left)? {
@@ -139,14 +144,24 @@ fn prune(folder: &Path, left: &mut usize) -> io::Result<bool> {
             return Ok(false);
         }
         *left -= 1;
-        fs::remove_file(entry.path())?;
+        absent_or(fs::remove_file(entry.path()))?;
     }
-    fs::remove_dir(folder)?;
+    absent_or(fs::remove_dir(folder))?;
     Ok(true)
 }
 
+/// What is gone already need not be taken away.
+fn absent_or(removed: io::Result<()>) -> io::Result<()> {
+    removed.or_else(|error| if is_absent(&error) { Ok(()) } else { Err(error) })
+}
+
 fn look(place: &Place) -> ApiResult<Metadata> {
-    fs::metadata(&place.local).map_err(|error| if is_absent(&error) { missing(place) } else { error.into() })
+    fs::metadata(&place.local).map_err(|error| lost(error, place))
+}
+
+/// What is not there, or is there no more since it was looked at, is missing.
+fn lost(error: io::Error, place: &Place) -> ApiError {
+    if is_absent(&error) { missing(place) } else { error.into() }
 }
 
 fn info(place: &Place, meta: &Metadata) -> io::Result<Value> {

@@ -123,3 +123,25 @@ async fn volumes_are_reached_by_the_same_calls() {
     assert_eq!(server.dbfs_names("/Volumes/main/default/v/d").await, ["/Volumes/main/default/v/d/f.csv"]);
     assert_eq!(server.dbfs_get("list", &[("path", "/Volumes/main/default/none/d")]).await.0, 404);
 }
+
+/// Whoever comes second finds nothing, and is not told of a fault of the server.
+#[tokio::test]
+async fn calls_that_want_the_same_file_at_the_same_time_do_not_fail_the_server() {
+    let server = Server::start().await;
+    for round in 0..20 {
+        server.dbfs_put("/d/f", "x").await;
+        let to = |n: u32| json!({ "source_path": "/d/f", "destination_path": format!("/moved/{round}-{n}") });
+        let moved = futures::future::join_all((0..4).map(|n| server.dbfs("move", to(n)))).await;
+        let statuses: Vec<u16> = moved.iter().map(|(status, _)| *status).collect();
+        assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{moved:?}");
+        assert!(statuses.iter().all(|status| [200, 404].contains(status)), "{moved:?}");
+
+        for n in 0..8 {
+            server.dbfs_put(&format!("/tree/{n}/f"), "x").await;
+        }
+        let delete = || server.dbfs("delete", json!({ "path": "/tree", "recursive": true }));
+        let deleted = futures::future::join_all((0..4).map(|_| delete())).await;
+        assert!(deleted.iter().all(|(status, _)| [200, 404].contains(status)), "{deleted:?}");
+        assert_eq!(server.dbfs_get("get-status", &[("path", "/tree")]).await.0, 404);
+    }
+}

@@ -169,3 +169,28 @@ async fn unknown_warehouses_and_changes_are_refused_by_name() {
     let odd = server.get("/api/2.0/sql/warehouses?page_token=x");
     assert_eq!(server.refusal(odd).await, (400, json!("INVALID_PARAMETER_VALUE")));
 }
+
+#[tokio::test]
+async fn a_listing_of_warehouses_goes_on_where_it_was_although_one_is_removed_between_its_pages() {
+    let server = Server::start().await;
+    let mut ids = vec!["w1".to_owned()];
+    for name in ["a", "b", "c", "d"] {
+        let create = server.request(Method::POST, "/api/2.0/sql/warehouses").json(&json!({ "name": name }));
+        ids.push(server.answer(create).await.1["id"].as_str().unwrap().to_owned());
+    }
+    ids.sort_unstable();
+    let listed = |page: &Value| -> Vec<String> {
+        let warehouses = page["warehouses"].as_array().unwrap().iter();
+        warehouses.map(|warehouse| warehouse["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let first = server.json("/api/2.0/sql/warehouses?page_size=2").await;
+    assert_eq!(listed(&first), ids[..2]);
+    // The last of the page that was given out, and one of those to come.
+    for id in [&ids[1], &ids[3]] {
+        let path = format!("/api/2.0/sql/warehouses/{id}");
+        assert_eq!(server.answer(server.request(Method::DELETE, &path)).await.0, 200);
+    }
+    let token = first["next_page_token"].as_str().unwrap();
+    let second = server.json(&format!("/api/2.0/sql/warehouses?page_size=2&page_token={token}")).await;
+    assert_eq!((listed(&second), second.get("next_page_token")), (vec![ids[2].clone(), ids[4].clone()], None));
+}

@@ -7,14 +7,14 @@ use std::{
 };
 
 use axum::{
-    Extension, Json, Router,
+    Json, Router,
     extract::State,
     response::{IntoResponse, Response},
     routing::post,
 };
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use http::{HeaderMap, StatusCode, Uri};
+use http::{StatusCode, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ use super::{Kind, Transfers, no_upload};
 use crate::databricks::{
     api::{
         files::{blocking, in_the_way, is_absent, local, not_found, path_of_file, place, volume_path},
-        login::{Scheme, base},
+        login::Base,
         reply::{ApiError, ApiResult, Query, body_of},
     },
     engine::VolumePath,
@@ -98,12 +98,7 @@ fn parse(path: &str) -> ApiResult<VolumePath> {
     if path.parts.is_empty() { Err(bad()) } else { Ok(path) }
 }
 
-async fn part_links(
-    State(transfers): State<Transfers>,
-    scheme: Option<Extension<Scheme>>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> ApiResult<Json<Value>> {
+async fn part_links(State(transfers): State<Transfers>, Base(base): Base, body: Bytes) -> ApiResult<Json<Value>> {
     let ask: Ask = body_of(&body)?;
     let until = transfers.until(ask.expire_time.as_deref())?;
     let last = ask.start_part_number.saturating_add(ask.count);
@@ -114,7 +109,6 @@ async fn part_links(
         Kind::Parts(_) => Ok(()),
         Kind::Pieces(_) => Err(ApiError::invalid("The upload is resumable and has no parts")),
     })?;
-    let base = base(scheme, &headers)?;
     let links: Vec<Value> = (ask.start_part_number..last)
         .map(|part| {
             let path = format!("/storage/parts/{}/{part}", ask.session_token);
@@ -125,43 +119,24 @@ async fn part_links(
     Ok(Json(json!({ "upload_part_urls": links })))
 }
 
-async fn resumable_link(
-    State(transfers): State<Transfers>,
-    scheme: Option<Extension<Scheme>>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> ApiResult<Json<Value>> {
-    let ask: Ask = body_of(&body)?;
-    let until = transfers.until(ask.expire_time.as_deref())?;
-    transfers.with(&ask.session_token, &ask.path()?, |upload| match upload.kind {
+async fn resumable_link(State(transfers): State<Transfers>, Base(base): Base, body: Bytes) -> ApiResult<Json<Value>> {
+    // One link for all its methods, as the store that has such uploads gives it.
+    let link = transfers.link(&base, &body, "ANY", "pieces", |kind| match kind {
         Kind::Pieces(_) => Ok(()),
         Kind::Parts(_) => Err(ApiError::invalid("The upload is one in parts and not resumable")),
     })?;
-    let path = format!("/storage/pieces/{}", ask.session_token);
-    // One link for all its methods, as the store that has such uploads gives it.
-    let url = transfers.0.signer.sign(&base(scheme, &headers)?, "ANY", &path, until);
-    Ok(Json(json!({ "resumable_upload_url": { "url": url, "headers": [] } })))
+    Ok(Json(json!({ "resumable_upload_url": link })))
 }
 
-async fn abort_link(
-    State(transfers): State<Transfers>,
-    scheme: Option<Extension<Scheme>>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> ApiResult<Json<Value>> {
-    let ask: Ask = body_of(&body)?;
-    let until = transfers.until(ask.expire_time.as_deref())?;
-    transfers.with(&ask.session_token, &ask.path()?, |_| Ok(()))?;
-    let path = format!("/storage/parts/{}", ask.session_token);
-    let url = transfers.0.signer.sign(&base(scheme, &headers)?, "DELETE", &path, until);
-    Ok(Json(json!({ "abort_upload_url": { "url": url, "headers": [] } })))
+async fn abort_link(State(transfers): State<Transfers>, Base(base): Base, body: Bytes) -> ApiResult<Json<Value>> {
+    let link = transfers.link(&base, &body, "DELETE", "parts", |_| Ok(()))?;
+    Ok(Json(json!({ "abort_upload_url": link })))
 }
 
 /// What is asked for may stand in the query, as one client sends it, or in the body.
 async fn download_link(
     State(transfers): State<Transfers>,
-    scheme: Option<Extension<Scheme>>,
-    headers: HeaderMap,
+    Base(base): Base,
     query: Query,
     body: Bytes,
 ) -> ApiResult<Json<Value>> {
@@ -186,7 +161,7 @@ async fn download_link(
     })
     .await?;
     let path = format!("/storage/files{}", utf8_percent_encode(&path.text(), PATH));
-    let url = transfers.0.signer.sign(&base(scheme, &headers)?, "GET", &path, until);
+    let url = transfers.0.signer.sign(&base, "GET", &path, until);
     Ok(Json(json!({ "url": url, "headers": [] })))
 }
 
@@ -272,6 +247,22 @@ fn check(kind: &Kind, named: &Completion) -> ApiResult<()> {
 }
 
 impl Transfers {
+    /// A link to the whole of an upload that was begun, if it is of the right kind.
+    fn link(
+        &self,
+        base: &str,
+        body: &Bytes,
+        method: &str,
+        folder: &str,
+        check: impl FnOnce(&Kind) -> ApiResult<()>,
+    ) -> ApiResult<Value> {
+        let ask: Ask = body_of(body)?;
+        let until = self.until(ask.expire_time.as_deref())?;
+        self.with(&ask.session_token, &ask.path()?, |upload| check(&upload.kind))?;
+        let path = format!("/storage/{folder}/{}", ask.session_token);
+        Ok(json!({ "url": self.0.signer.sign(base, method, &path, until), "headers": [] }))
+    }
+
     /// When a link dies: when the caller says, and not later than links do here.
     fn until(&self, wish: Option<&str>) -> ApiResult<SystemTime> {
         let latest = SystemTime::now() + self.0.link_lifetime;

@@ -101,7 +101,7 @@ impl Engine {
             let schema = schema_mut(listing, &from.catalog, &from.schema)?;
             let entry = schema.tables.remove(&from.name).ok_or_else(|| SqlError::table_not_found(&from))?;
             let schema = schema_mut(listing, &to.catalog, &to.schema)?;
-            if schema.tables.contains_key(&to.name) {
+            if schema.is_taken(&to.name) {
                 return Err(already_exists("TABLE_OR_VIEW", &to));
             }
             schema.tables.insert(to.name.clone(), entry);

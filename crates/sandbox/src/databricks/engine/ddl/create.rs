@@ -1,9 +1,8 @@
 //! CREATE TABLE.
 
-use std::{collections::HashMap, fs};
+use std::{collections::HashMap, sync::Arc};
 
 use deltalake::{
-    DeltaTable,
     kernel::{Action, StructField},
     operations::create::CreateBuilder,
     protocol::SaveMode,
@@ -19,8 +18,10 @@ use crate::databricks::{
         catalog::{FullName, Place, TableEntry, check_name, schema_mut},
         commit::commit_properties,
         fields::{MAX_ID, missing, unmapped},
+        folders::Folder,
         metadata::{CLUSTERING, Definition, first_protocol},
         prepare::quote,
+        tables::Claim,
     },
     error::{SqlError, SqlResult},
     sql::{CreateTable, Lexed, Statement},
@@ -28,27 +29,25 @@ use crate::databricks::{
 
 impl Engine {
     pub(crate) async fn create_table(&self, create: &CreateTable, place: &Place) -> SqlResult<Outcome> {
-        let name = place.resolve(&create.name)?;
-        let Some(existing) = self.may_create(create, &name)? else { return Ok(Outcome::Nothing) };
+        let Some(mut target) = self.target(create, place)? else { return Ok(Outcome::Nothing) };
         let mut new = NewTable::of(create)?;
         if let Some(source) = &create.like {
             new.take_from(&Definition::of(&self.open_table(source, place).await?)?);
         } else {
             check_columns(&create.columns, &new.properties)?;
         }
-        let mut entry = existing.clone().unwrap_or_else(|| Catalog::new_table(&name, create.comment.clone()));
-        entry.keys = self.new_keys(create, &name, place).await?;
-        let base = match &existing {
-            Some(_) => Some(self.open_entry(name.clone()).await?.table.snapshot()?.protocol().clone()),
-            None => None,
+        target.entry.keys = self.new_keys(create, &target.name, place).await?;
+        let base = match target.replaces {
+            true => Some(self.open_entry(target.name.clone()).await?.table.snapshot()?.protocol().clone()),
+            false => None,
         };
         let protocol = first_protocol(base.as_ref(), &new.fields, &new.properties)?;
         let mut builder = CreateBuilder::new()
-            .with_log_store(self.log_store(&entry)?)
+            .with_log_store(self.log_store(&target.entry)?)
             .with_commit_properties(commit_properties())
-            .with_table_name(&name.name)
+            .with_table_name(&target.name.name)
             .with_columns(new.fields.clone())
-            .with_save_mode(if existing.is_some() { SaveMode::Overwrite } else { SaveMode::ErrorIfExists })
+            .with_save_mode(if target.replaces { SaveMode::Overwrite } else { SaveMode::ErrorIfExists })
             .with_configuration(new.properties.into_iter().map(|(key, value)| (key, Some(value))))
             .with_actions([Action::Protocol(protocol)])
             .with_raise_if_key_not_exists(false);
@@ -58,8 +57,8 @@ impl Engine {
         if let Some(comment) = &create.comment {
             builder = builder.with_comment(comment);
         }
-        let created = builder.await;
-        self.publish(create, name, entry, existing, created.map_err(SqlError::from).map(|_| ()))
+        builder.await?;
+        self.publish(create, target)
     }
 
     pub(crate) async fn create_table_as(
@@ -69,75 +68,98 @@ impl Engine {
         create: &CreateTable,
         place: &Place,
     ) -> SqlResult<Outcome> {
-        let name = place.resolve(&create.name)?;
         if !create.columns.is_empty() {
             return Err(SqlError::unsupported("CREATE TABLE … AS SELECT with a list of columns"));
         }
-        let Some(existing) = self.may_create(create, &name)? else { return Ok(Outcome::Nothing) };
-        let mut entry = existing.clone().unwrap_or_else(|| Catalog::new_table(&name, create.comment.clone()));
-        entry.keys.clear();
+        let Some(mut target) = self.target(create, place)? else { return Ok(Outcome::Nothing) };
+        target.entry.keys.clear();
         let prepared = self.prepare(lexed, statement, place, &[], Vec::new()).await?;
-        let written = self.write_table_as(&prepared, create, &name, &entry, existing.is_some()).await;
-        self.publish(create, name, entry, existing, written.map(|_: DeltaTable| ()))
+        self.write_table_as(&prepared, create, &target.name, &target.entry, target.replaces).await?;
+        self.publish(create, target)
     }
 
-    /// `None` if there is nothing to do, else the table that is to be replaced, if there is one.
-    fn may_create(&self, create: &CreateTable, name: &FullName) -> SqlResult<Option<Option<TableEntry>>> {
+    /// `None` if there is nothing to do.
+    fn target(&self, create: &CreateTable, place: &Place) -> SqlResult<Option<Target>> {
+        let name = place.resolve(&create.name)?;
         if create.or_replace && create.if_not_exists {
             return Err(SqlError::unsupported("CREATE OR REPLACE TABLE IF NOT EXISTS"));
         }
+        Ok(self.may_create(&name, create.or_replace, create.if_not_exists)?.map(|existing| {
+            let replaces = existing.is_some();
+            let (entry, folder) = existing.unwrap_or_else(|| {
+                let entry = Catalog::new_table(&name, create.comment.clone());
+                let folder = Folder::draft(self.0.root.join(&entry.folder));
+                (entry, folder)
+            });
+            Target { name, entry, folder, replaces }
+        }))
+    }
+
+    /// `None` if there is nothing to do, else the table that is to be replaced, if there is one.
+    pub(in crate::databricks::engine) fn may_create(
+        &self,
+        name: &FullName,
+        or_replace: bool,
+        if_not_exists: bool,
+    ) -> SqlResult<Option<Option<Claim>>> {
         check_name(&name.name)?;
         self.0.catalog.schema_exists(&name.catalog, &name.schema)?;
-        match self.0.catalog.table(name) {
-            Ok(_) if create.if_not_exists => Ok(None),
-            Ok(entry) if create.or_replace => Ok(Some(Some(entry))),
+        match self.claim(name) {
+            Ok(_) if if_not_exists => Ok(None),
+            Ok(existing) if or_replace => Ok(Some(Some(existing))),
             Ok(_) => Err(already_exists("TABLE_OR_VIEW", name)),
             // A view has the name.
-            Err(error) if error.sqlstate() == "42809" && create.if_not_exists => Ok(None),
+            Err(error) if error.sqlstate() == "42809" && if_not_exists => Ok(None),
             Err(error) if error.sqlstate() == "42809" => Err(already_exists("TABLE_OR_VIEW", name)),
             Err(_) => Ok(Some(None)),
         }
     }
 
-    /// Lists a table once it is written; takes its files away if it is not, or if another was faster.
-    fn publish(
-        &self,
-        create: &CreateTable,
-        name: FullName,
-        entry: TableEntry,
-        existing: Option<TableEntry>,
-        written: SqlResult<()>,
-    ) -> SqlResult<Outcome> {
-        if existing.is_some() {
-            written?;
-            self.0.catalog.change(|listing| {
-                if let Some(listed) = schema_mut(listing, &name.catalog, &name.schema)?.tables.get_mut(&name.name) {
-                    listed.comment.clone_from(&create.comment);
-                    listed.keys = entry.keys;
-                }
-                Ok(())
-            })?;
+    /// Tells the catalog of a table that is written.
+    fn publish(&self, create: &CreateTable, target: Target) -> SqlResult<Outcome> {
+        let Target { name, entry, folder, replaces } = target;
+        if !replaces {
+            if self.list_table(&name, entry, create.if_not_exists)? {
+                folder.keep();
+            }
             return Ok(Outcome::Nothing);
         }
-        let folder = self.0.root.join(&entry.folder);
-        let listed = written.and_then(|()| {
-            self.0.catalog.change(|listing| {
-                let schema = schema_mut(listing, &name.catalog, &name.schema)?;
-                match schema.tables.get(&name.name) {
-                    Some(_) if !create.if_not_exists => Err(already_exists("TABLE_OR_VIEW", &name)),
-                    Some(_) => Ok(false),
-                    None => {
-                        schema.tables.insert(name.name.clone(), entry);
-                        Ok(true)
-                    }
-                }
-            })
-        });
-        if !matches!(listed, Ok(true)) {
-            let _ = fs::remove_dir_all(folder);
-        }
-        listed.map(|_| Outcome::Nothing)
+        self.0.catalog.change(|listing| {
+            let listed = schema_mut(listing, &name.catalog, &name.schema)?.tables.get_mut(&name.name);
+            if let Some(listed) = listed.filter(|listed| listed.id == entry.id) {
+                listed.comment.clone_from(&create.comment);
+                listed.keys = entry.keys;
+            }
+            Ok(())
+        })?;
+        Ok(Outcome::Nothing)
     }
+
+    /// Lists a new table; `false` if another was faster and that is all right.
+    pub(in crate::databricks::engine) fn list_table(
+        &self,
+        name: &FullName,
+        entry: TableEntry,
+        if_not_exists: bool,
+    ) -> SqlResult<bool> {
+        self.0.catalog.change(|listing| {
+            let schema = schema_mut(listing, &name.catalog, &name.schema)?;
+            if schema.is_taken(&name.name) {
+                return if if_not_exists { Ok(false) } else { Err(already_exists("TABLE_OR_VIEW", name)) };
+            }
+            schema.tables.insert(name.name.clone(), entry);
+            Ok(true)
+        })
+    }
+}
+
+/// Where a table is written: a folder of its own, which goes if the table is not listed, or that of the table which it
+/// takes the place of.
+struct Target {
+    name: FullName,
+    entry: TableEntry,
+    folder: Arc<Folder>,
+    replaces: bool,
 }
 
 /// What a table will be made of.

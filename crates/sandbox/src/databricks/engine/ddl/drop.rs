@@ -1,9 +1,6 @@
 //! DROP of tables, volumes, schemas and catalogs, with what is in them.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use super::objects::{is_missing, not_empty, one_name};
 use crate::databricks::{
@@ -90,13 +87,8 @@ impl Engine {
     pub(in crate::databricks::engine) fn remove_folders(&self, folders: impl IntoIterator<Item = impl AsRef<Path>>) {
         for folder in folders {
             // What is not below our own folder is somebody else's, and stays.
-            if folder.as_ref().is_absolute() {
-                continue;
-            }
-            if let Err(error) = fs::remove_dir_all(self.0.root.join(folder))
-                && error.kind() != std::io::ErrorKind::NotFound
-            {
-                tracing::warn!(%error, "the files of a dropped object stay");
+            if !folder.as_ref().is_absolute() {
+                self.0.folders.remove(&self.0.root.join(folder));
             }
         }
     }

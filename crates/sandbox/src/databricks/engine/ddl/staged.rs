@@ -1,12 +1,7 @@
 //! CREATE TABLE AS with properties: delta-rs makes a table with properties in one commit and fills it in another, so it
 //! does so aside, and what came of it is committed as one version.
 
-use std::{
-    collections::HashMap,
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::HashMap, fs, path::Path, sync::Arc};
 
 use datafusion::logical_expr::LogicalPlan;
 use deltalake::{
@@ -28,6 +23,7 @@ use crate::databricks::{
         Engine,
         catalog::TableEntry,
         commit::commit_properties,
+        folders::Folder,
         metadata::{commit_info, first_protocol},
         prepare::Prepared,
     },
@@ -41,15 +37,6 @@ pub(crate) struct AsSelect {
     pub(crate) plan: LogicalPlan,
     pub(crate) partitions: Vec<String>,
     pub(crate) properties: Vec<(String, Option<String>)>,
-}
-
-/// A folder that goes when it is no longer needed, or when the statement is dropped.
-struct Aside(PathBuf);
-
-impl Drop for Aside {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 impl Engine {
@@ -66,12 +53,13 @@ impl Engine {
             table.load().await?;
         }
         let folder = entry.folder.with_file_name(format!("{}-staged", Uuid::new_v4()));
-        let aside = Aside(self.0.root.join(&folder));
+        let aside = self.0.root.join(&folder);
+        let _draft = Folder::draft(aside.clone());
         let staged = TableEntry { folder, ..entry.clone() };
         let filled = self.fill(prepared, wanted, &staged, &table).await?;
-        let added = adds(&aside.0, filled.version().unwrap_or_default())?;
+        let added = adds(&aside, filled.version().unwrap_or_default())?;
         let metrics = self.commit_metrics(&staged, &filled).await?;
-        move_files(&aside.0, &self.0.root.join(&entry.folder))?;
+        move_files(&aside, &self.0.root.join(&entry.folder))?;
 
         let state = filled.snapshot()?;
         let old = table.snapshot().ok();

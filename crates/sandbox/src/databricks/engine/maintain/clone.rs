@@ -15,8 +15,8 @@ use uuid::Uuid;
 use super::{
     super::{
         Catalog, Engine, Outcome, USER,
-        catalog::{FullName, Place, TableEntry, check_name, now_ms, schema_mut},
-        ddl::already_exists,
+        catalog::{FullName, Place, TableEntry, now_ms},
+        folders::Folder,
         tables::Opened,
     },
     detail::Files,
@@ -36,13 +36,10 @@ impl Engine {
         let wanted = TableUse { path: clone.source.clone(), version: clone.version.clone(), changes: None };
         let source = self.open_use(&wanted, place).await?;
         let name = place.resolve(&clone.name)?;
-        check_name(&name.name)?;
-        self.0.catalog.schema_exists(&name.catalog, &name.schema)?;
-        let existing = match self.0.catalog.table(&name) {
-            Ok(_) if clone.if_not_exists => return Outcome::counts(&counts(Files::default(), Files::default(), false)),
-            Ok(_) if !clone.or_replace => return Err(already_exists("TABLE_OR_VIEW", &name)),
-            Ok(_) => Some(self.open_entry(name.clone()).await?),
-            Err(_) => None,
+        let existing = match self.may_create(&name, clone.or_replace, clone.if_not_exists)? {
+            None => return Outcome::counts(&counts(Files::default(), Files::default(), false)),
+            Some(None) => None,
+            Some(Some(_)) => Some(self.open_entry(name.clone()).await?),
         };
         if existing.as_ref().is_some_and(|target| target.entry.id == source.entry.id) {
             return Err(SqlError::unsupported("CREATE OR REPLACE TABLE of the source of its own CLONE"));
@@ -52,24 +49,14 @@ impl Engine {
             None => Catalog::new_table(&name, source.entry.comment.clone()),
         };
         let (from, to) = (Files::of(&source)?, existing.as_ref().map(Files::of).transpose()?.unwrap_or_default());
-        let mut unseen = Unseen(existing.is_none().then(|| self.0.root.join(&entry.folder)));
+        let draft = existing.is_none().then(|| Folder::draft(self.0.root.join(&entry.folder)));
         self.write_clone(clone, &source, existing.as_ref(), &name, &entry).await?;
-        if existing.is_some() || self.list(clone, &name, &entry)? {
-            unseen.0 = None;
+        if let Some(draft) = draft
+            && self.list_table(&name, entry, clone.if_not_exists)?
+        {
+            draft.keep();
         }
         Outcome::counts(&counts(from, to, !clone.shallow))
-    }
-
-    /// Makes the clone known; `false` if another was faster and that is all right.
-    fn list(&self, clone: &CloneTable, name: &FullName, entry: &TableEntry) -> SqlResult<bool> {
-        self.0.catalog.change(|listing| {
-            let schema = schema_mut(listing, &name.catalog, &name.schema)?;
-            if schema.tables.contains_key(&name.name) {
-                return if clone.if_not_exists { Ok(false) } else { Err(already_exists("TABLE_OR_VIEW", name)) };
-            }
-            schema.tables.insert(name.name.clone(), entry.clone());
-            Ok(true)
-        })
     }
 
     async fn write_clone(
@@ -144,17 +131,6 @@ impl Engine {
             .build(snapshot.map(|snapshot| snapshot as _), self.log_store(entry)?, operation)
             .await?;
         Ok(())
-    }
-}
-
-/// A folder that is taken away when it is dropped, unless it has become a table.
-struct Unseen(Option<PathBuf>);
-
-impl Drop for Unseen {
-    fn drop(&mut self) {
-        if let Some(folder) = self.0.take() {
-            let _ = std::fs::remove_dir_all(folder);
-        }
     }
 }
 

@@ -46,6 +46,6 @@ impl Engine {
         }
         let entry = TableEntry { created_at: 0, ..Catalog::table_in(Uuid::nil(), folder, None) };
         let name = FullName { catalog: "spark_catalog".to_owned(), schema: "delta".to_owned(), name: volume.text() };
-        Ok(Opened { name, entry, table })
+        Ok(Opened { name, entry, table, folder: self.0.folders.open(local) })
     }
 }

@@ -41,6 +41,31 @@ async fn a_cancelled_statement_is_cancelled_on_the_server_while_others_run() {
 }
 
 #[tokio::test]
+async fn a_warehouse_that_is_stopped_or_removed_fails_its_statements_and_no_others() {
+    let world = World::start().await;
+    let other = endless(&world).await;
+    let create = world.call("POST", "/api/2.0/sql/warehouses").json(&json!({ "name": "brief" }));
+    let warehouse = parsed(create.send().await.unwrap()).await.1["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/2.0/sql/warehouses/{warehouse}");
+    for (method, call) in [("POST", format!("{path}/stop")), ("DELETE", path)] {
+        let more = json!({ "wait_timeout": "0s", "warehouse_id": warehouse });
+        let (_, running) = world.submit(ENDLESS, more.clone()).await;
+        let running = running["statement_id"].as_str().unwrap();
+        until_state(&world, running, "RUNNING").await;
+        let done = world.submit("SELECT 1", json!({ "warehouse_id": warehouse })).await.1;
+        assert_eq!(world.json(method, &call).await.0, 200);
+        let reply = world.json("GET", &format!("/api/2.0/sql/statements/{running}")).await.1;
+        assert_eq!(reply["status"]["state"], "FAILED", "{reply}");
+        let message = format!("Command failed because warehouse {warehouse} was stopped.");
+        assert_eq!(reply["status"]["error"]["message"], json!(message));
+        let done = format!("/api/2.0/sql/statements/{}", done["statement_id"].as_str().unwrap());
+        assert_eq!(world.json("GET", &done).await.1["status"]["state"], "SUCCEEDED");
+    }
+    until_state(&world, &other, "RUNNING").await;
+    world.front.stop().await;
+}
+
+#[tokio::test]
 async fn the_end_of_the_front_ends_its_statements_and_leaves_no_results() {
     let world = World::start().await;
     let id = endless(&world).await;

@@ -1,4 +1,10 @@
+use rustls::{
+    RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject as _},
+};
+
 use super::*;
+use crate::testing::client_that_believes;
 
 #[tokio::test]
 async fn a_large_result_comes_as_linked_files_of_lz4_frames_with_padding_and_stale_names() {
@@ -100,6 +106,42 @@ async fn a_link_refuses_authorization_forgery_and_lateness() {
 }
 
 #[tokio::test]
+async fn links_and_warehouses_are_where_the_client_came_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let tls = crate::tls::Tls::create(folder.path()).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(&tls.ca_file).unwrap()).unwrap();
+    let door = TcpListener::bind("127.0.0.1:0").unwrap();
+    let world = World::with(|config| config.with_tls(door, Arc::clone(&tls.server))).await;
+    let client = client_that_believes(roots);
+    for (base, protocol, ssl) in
+        [(world.front.url(), "http", "ssl=0"), (world.front.https_url().unwrap(), "https", "ssl=1")]
+    {
+        let call = |request: RequestBuilder| async { parsed(request.bearer_auth(TOKEN).send().await.unwrap()).await.1 };
+        let mut body = links();
+        (body["statement"], body["warehouse_id"]) = (json!("SELECT 1"), json!(world.front.warehouse_id()));
+        let reply = call(client.post(format!("{base}/api/2.0/sql/statements")).json(&body)).await;
+        let path = format!("{base}/api/2.0/sql/statements/{}", reply["statement_id"].as_str().unwrap());
+        let (status, chunk) =
+            (call(client.get(&path)).await, call(client.get(format!("{path}/result/chunks/0"))).await);
+        for part in [&reply["result"], &status["result"], &chunk] {
+            let link = part["external_links"][0]["external_link"].as_str().unwrap();
+            assert!(link.starts_with(&format!("{base}/links/")), "{link}");
+            assert_eq!(client.get(link).send().await.unwrap().status(), 200);
+        }
+        let listed = call(client.get(format!("{base}/api/2.0/sql/warehouses"))).await;
+        let warehouse = &listed["warehouses"][0];
+        let way = &warehouse["odbc_params"];
+        assert_eq!(
+            (&way["protocol"], format!("{protocol}://127.0.0.1:{}", way["port"])),
+            (&json!(protocol), base.into())
+        );
+        assert!(warehouse["jdbc_url"].as_str().unwrap().contains(ssl), "{warehouse}");
+    }
+    world.front.stop().await;
+}
+
+#[tokio::test]
 async fn a_fresh_link_can_be_had_for_a_chunk() {
     let world = World::start().await;
     let reply = world.run("SELECT 1", links()).await;
@@ -107,7 +149,10 @@ async fn a_fresh_link_can_be_had_for_a_chunk() {
     let (status, again) = world.json("GET", &path).await;
     assert_eq!(status, 200);
     assert_eq!(world.get_link(&again["external_links"][0]).await.status(), 200);
-    assert_eq!(world.json("GET", &path.replace("chunks/0", "chunks/1")).await.0, 400);
+    for none in ["chunks/1", "chunks/-1", "chunks/x"] {
+        let (status, refusal) = world.json("GET", &path.replace("chunks/0", none)).await;
+        assert_eq!((status.as_u16(), &refusal["error_code"]), (400, &json!("INVALID_PARAMETER_VALUE")), "{none}");
+    }
 }
 
 #[tokio::test]

@@ -75,6 +75,10 @@ async fn only_so_many_runs_of_a_job_at_once() {
     let second = world.end(world.run_job(job)).await;
     assert_eq!((outcome(&second), second.phase.life_cycle(true)), (Outcome::MaximumReached, "SKIPPED"));
     assert_eq!(outcome(&world.end(first).await), Outcome::Success);
+    // Two at one stroke: the first of them runs.
+    let both = [world.run_job(job), world.run_job(job)];
+    assert_eq!(outcome(&world.end(both[1]).await), Outcome::MaximumReached);
+    assert_eq!(outcome(&world.end(both[0]).await), Outcome::Success);
 
     let queue = world.job(json!({ "queue": { "enabled": true }, "tasks": [note("t")] }));
     let runs: Vec<u64> = (0..3).map(|_| world.run_job(queue)).collect();
