@@ -46,24 +46,24 @@ pub(super) fn csv(mut writer: Out, schema: &Schema) -> Result<impl Sink + use<>>
     }
     // The header is written here, so that an empty result has one too.
     let names: Vec<String> = schema.fields().iter().map(|field| quoted(field.name())).collect();
-    writeln!(writer, "{}", names.join(",")).map_err(failed)?;
-    Ok(Csv(Some(csv::WriterBuilder::new().with_header(false).build(writer))))
+    writeln!(writer, "{}", names.join(",")).and_then(|()| writer.flush()).map_err(failed)?;
+    Ok(Csv(csv::WriterBuilder::new().with_header(false).build(writer)))
 }
 
 fn quoted(name: &str) -> String {
     if name.contains([',', '"', '\n', '\r']) { format!("\"{}\"", name.replace('"', "\"\"")) } else { name.to_owned() }
 }
 
-struct Csv(Option<csv::Writer<Out>>);
+struct Csv(csv::Writer<Out>);
 
 impl Sink for Csv {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.0.as_mut().map_or(Ok(()), |writer| writer.write(batch).map_err(failed))
+        self.0.write(batch).map_err(failed)
     }
 
     fn finish(&mut self) -> Result<()> {
-        let Some(writer) = self.0.take() else { return Ok(()) };
-        writer.into_inner().flush().map_err(failed)
+        // Header and batches were flushed as they came.
+        Ok(())
     }
 }
 
