@@ -9,8 +9,6 @@ mod operation;
 mod place;
 mod retries;
 
-use std::time::Duration;
-
 use twinhouse_sandbox::{Front, Sandbox, SandboxOptions};
 
 use self::{
@@ -20,9 +18,7 @@ use self::{
     place::{Backend, Place},
     retries::Retries,
 };
-
-/// Ends what would never end; a machine may be slow.
-const LIMIT: Duration = Duration::from_secs(180);
+use crate::fixtures::PATIENCE;
 
 /// Runs the cases one after the other and holds them against the page.
 async fn drive(sandbox: Sandbox, backends: &[Backend], chapter: &'static str) {
@@ -34,7 +30,7 @@ async fn drive(sandbox: Sandbox, backends: &[Backend], chapter: &'static str) {
         let mut section = Section::new(backend.title(), Operation::of(*backend));
         for case in cases::of(*backend) {
             number += 1;
-            let cell = tokio::time::timeout(LIMIT, meet(&place, &case, number, &retries)).await;
+            let cell = tokio::time::timeout(PATIENCE, meet(&place, &case, number, &retries)).await;
             let cell = cell.unwrap_or_else(|_| panic!("{}, {}: no end", case.label, case.operation.name()));
             section.put(case.label, case.operation, cell);
         }
