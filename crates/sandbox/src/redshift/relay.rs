@@ -2,7 +2,10 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use bytes::BytesMut;
@@ -33,7 +36,7 @@ pub(super) struct Prepared {
     pub(super) verb: Verb,
     pub(super) reads_record: bool,
     /// A RowDescription was asked for, or has come.
-    pub(super) described: std::sync::atomic::AtomicBool,
+    pub(super) described: AtomicBool,
     pub(super) shape: OnceLock<Shape>,
     /// A scheduled fault that strikes when it is executed.
     pub(super) struck: Mutex<Option<FaultKind>>,
@@ -395,8 +398,14 @@ impl State {
     fn skip(&mut self) {
         let failed = self.failed.clone().unwrap_or_default();
         while self.queue.front().is_some_and(|expected| !matches!(expected.request, Request::Sync)) {
-            let id = self.queue.pop_front().and_then(|expected| expected.query_id);
-            self.record_end(id, Some((&failed.0, &failed.1)), 0);
+            let Some(expected) = self.queue.pop_front() else { return };
+            if let Request::DescribeStatement { prepared } | Request::DescribePortal { prepared: Some(prepared) } =
+                &expected.request
+            {
+                // It was asked for, and does not come.
+                prepared.described.store(prepared.shape.get().is_some(), Ordering::Relaxed);
+            }
+            self.record_end(expected.query_id, Some((&failed.0, &failed.1)), 0);
         }
     }
 

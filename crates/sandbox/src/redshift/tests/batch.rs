@@ -159,6 +159,30 @@ async fn a_closed_statement_can_be_made_anew_under_its_name() {
 }
 
 #[tokio::test]
+async fn what_the_front_adds_to_a_batch_is_added_again_where_it_was_read_over() {
+    let cluster = Cluster::start().await;
+    let mut client = Raw::enter(&cluster).await;
+    client.query("create table t (a int)").parse("s", "select 2.5").parse("t", "truncate t").sync().send().await;
+    assert_eq!(client.until_ready().await, ["done"]);
+    assert_eq!(client.until_ready().await, ["parsed", "parsed"]);
+    client.query("begin").parse("", "select wrong").execute("").execute("s").execute("t").sync().send().await;
+    assert_eq!(client.until_ready().await, ["done"]);
+    assert_eq!(client.until_ready().await, ["error"]);
+    client.query("rollback").query("begin").query("insert into t values (1)").send().await;
+    for _ in 0..3 {
+        assert_eq!(client.until_ready().await, ["done"]);
+    }
+    client.execute("s").execute("t").sync().query("rollback").send().await;
+    assert!(matches!(client.next().await, Some(Message::BindComplete)));
+    let Some(Message::DataRow(row)) = client.next().await else { panic!("no row") };
+    assert_eq!(&row.buffer()[4..], 25_i128.to_be_bytes());
+    assert_eq!(client.until_ready().await, ["done", "bound", "done"]);
+    assert_eq!(client.until_ready().await, ["done"]);
+    client.query("select a from t").send().await;
+    assert_eq!(client.until_ready().await, ["columns", "done"]);
+}
+
+#[tokio::test]
 async fn a_client_that_stops_writing_still_gets_its_answers() {
     let cluster = Cluster::start().await;
     let mut client = Raw::enter(&cluster).await;
