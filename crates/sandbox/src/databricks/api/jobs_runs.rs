@@ -198,8 +198,9 @@ async fn repair(State(api): State<Api>, body: Bytes) -> ApiResult<Json<Value>> {
     let id = run_id(&request)?;
     let run = api.jobs.store().look(id, |run| (run.id == id).then(|| run.clone())).flatten();
     let run = run.ok_or_else(|| no_run(id))?;
+    let active = || state(format!("Run {id} is active: only a run that has ended can be repaired."));
     if !run.is_over() {
-        return Err(state(format!("Run {id} is active: only a run that has ended can be repaired.")));
+        return Err(active());
     }
     let latest = request["latest_repair_id"].as_u64();
     if latest != run.repairs.last().map(|repair| repair.id) {
@@ -238,7 +239,7 @@ async fn repair(State(api): State<Api>, body: Bytes) -> ApiResult<Json<Value>> {
             .map_err(|error| ApiError::malformed(format!("Could not parse request object: {error}")))?,
     };
     chosen.sort_by_key(|key| keys.iter().position(|known| known == key));
-    let repair = api.jobs.scheduler.repair(id, &chosen, &given).ok_or_else(|| no_run(id))?;
+    let repair = api.jobs.scheduler.repair(id, &chosen, &given).ok_or_else(active)?;
     Ok(Json(json!({ "repair_id": repair })))
 }
 

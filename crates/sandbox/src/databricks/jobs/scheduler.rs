@@ -140,11 +140,14 @@ impl Scheduler {
         }
     }
 
-    /// Tries the last tries at these tasks again. The run must be over.
+    /// Tries the last tries at these tasks again. `None`: the run is not over, or another repair was quicker.
     pub(crate) fn repair(&self, id: u64, keys: &[String], parameters: &BTreeMap<String, String>) -> Option<u64> {
         let repair = self.0.store.new_id();
         let ids: Vec<u64> = keys.iter().map(|_| self.0.store.new_id()).collect();
-        self.0.store.change(id, |run| {
+        let begun = self.0.store.change(id, |run| {
+            if !run.is_over() {
+                return false;
+            }
             let now = now_ms();
             for (key, id) in keys.iter().zip(&ids) {
                 let Some(before) = run.latest(key) else { continue };
@@ -165,9 +168,12 @@ impl Scheduler {
                 task_runs: ids.clone(),
                 phase: Phase::Pending,
             });
+            true
         })?;
-        self.drive(id, false);
-        Some(repair)
+        begun.then(|| {
+            self.drive(id, false);
+            repair
+        })
     }
 
     /// Stops everything; runs that were active are said to be broken off.

@@ -133,6 +133,8 @@ async fn a_repair_runs_what_failed_and_leaves_the_rest() {
     assert_eq!(outcome(&world.end(id).await), Outcome::Failed);
     let keys = ["bad".to_owned(), "last".to_owned()];
     world.scheduler.repair(id, &keys, &BTreeMap::new()).unwrap();
+    // Somebody else, who has seen that it was over, comes too late.
+    assert_eq!(world.scheduler.repair(id, &keys, &BTreeMap::new()), None);
     assert_eq!(outcome(&world.end(id).await), Outcome::Success);
     assert_eq!(world.log(), ["good", "bad", "bad", "last"]);
     assert_eq!(world.look(id).repairs[0].end_time, world.look(id).end_time);
