@@ -7,6 +7,7 @@ use twinhouse_sandbox::{FaultKind, FaultRule, FaultSchedule, Front, When};
 use twinhouse_warehouse_api::WarehouseExt as _;
 
 use super::Ground;
+use crate::fixtures::soon;
 
 fn wait() -> impl Strategy<Value = Duration> {
     prop_oneof![
@@ -128,6 +129,8 @@ async fn workload(schedule: &FaultSchedule) -> Vec<String> {
             Err(error) => format!("insert {n}: {} {:?}", error.kind(), error.fault()),
         });
     }
+    // One whose answer was lost may still be at work.
+    soon("the inserts are over", async || !ground.breakable.sandbox.is_running(ground.table.name())).await;
     let query = ground.warehouse.query(format!("select * from {} order by id", ground.name)).await;
     let rows = match query {
         Ok(batches) => batches.collect_batches().await.map(|batches| format!("{batches:?}")),
