@@ -18,7 +18,7 @@ use super::{
 };
 use crate::databricks::{
     engine::{FullName, Securable, TableEntry, ViewColumn, ViewEntry, comment},
-    sql::{column_type_text, type_of_text},
+    sql::{Wild, column_type_text, fits, type_of_text},
 };
 
 /// Tables of one page are opened so many at a time.
@@ -322,17 +322,12 @@ pub(super) async fn summaries(State(unity): State<Unity>, query: Query) -> ApiRe
 
 /// SQL's LIKE: `%` stands for any text, `_` for one character.
 fn like(name: &str, pattern: &str) -> bool {
-    let mut rest = pattern.chars();
-    match rest.next() {
-        None => name.is_empty(),
-        Some('%') => {
-            name.char_indices().map(|(at, _)| at).chain([name.len()]).any(|at| like(&name[at..], rest.as_str()))
-        }
-        Some(wanted) => {
-            let mut name = name.chars();
-            name.next().is_some_and(|found| wanted == '_' || wanted == found) && like(name.as_str(), rest.as_str())
-        }
-    }
+    let wild = |c| match c {
+        '%' => Wild::Many,
+        '_' => Wild::One,
+        c => Wild::This(c),
+    };
+    fits(name, pattern.chars().map(wild), None)
 }
 
 #[cfg(test)]

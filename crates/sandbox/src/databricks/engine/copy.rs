@@ -28,7 +28,7 @@ use super::{
 };
 use crate::databricks::{
     error::{SqlError, SqlResult, conflict},
-    sql::{CopyInto, CopySource, Lexed, Statement, cast_to_type, delta_type_text},
+    sql::{CopyInto, CopySource, Lexed, Statement, Wild, cast_to_type, delta_type_text, fits},
 };
 
 /// How often a load that lost against another commit is begun anew.
@@ -142,7 +142,7 @@ impl Engine {
             return Ok(chosen);
         }
         if let Some(pattern) = &copy.pattern {
-            files.retain(|file| glob(below(file).as_bytes(), pattern.as_bytes()));
+            files.retain(|file| glob(&below(file), pattern));
         }
         if files.is_empty() {
             let text = format!(
@@ -240,15 +240,13 @@ fn options(copy: &CopyInto) -> SqlResult<Options> {
 }
 
 /// `*` stays within a folder, `?` is one character.
-fn glob(text: &[u8], pattern: &[u8]) -> bool {
-    match pattern.split_first() {
-        None => text.is_empty(),
-        Some((b'*', rest)) => {
-            (0..=text.len()).take_while(|skip| !text[..*skip].contains(&b'/')).any(|skip| glob(&text[skip..], rest))
-        }
-        Some((b'?', rest)) => text.first().is_some_and(|c| *c != b'/') && glob(&text[1..], rest),
-        Some((c, rest)) => text.first() == Some(c) && glob(&text[1..], rest),
-    }
+fn glob(text: &str, pattern: &str) -> bool {
+    let wild = |c| match c {
+        '*' => Wild::Many,
+        '?' => Wild::One,
+        c => Wild::This(c),
+    };
+    fits(text, pattern.chars().map(wild), Some('/'))
 }
 
 fn find<'a>(fields: &'a StructType, name: &str) -> Option<&'a deltalake::kernel::StructField> {
@@ -361,6 +359,6 @@ mod tests {
 
     #[test]
     fn a_pattern_does_not_cross_folders() {
-        assert!(glob(b"a/b.parquet", b"*/b.*") && !glob(b"a/b.parquet", b"*.parquet") && glob(b"b1", b"b?"));
+        assert!(glob("a/b.parquet", "*/b.*") && !glob("a/b.parquet", "*.parquet") && glob("b1", "b?"));
     }
 }

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::databricks::{
     error::{SqlError, SqlResult},
-    sql::{CatalogFilter, Lexed, ObjectPath, SchemaFilter, Show, Statement, TableFilter, delta_type_text},
+    sql::{CatalogFilter, Lexed, ObjectPath, SchemaFilter, Show, Statement, TableFilter, Wild, delta_type_text, fits},
 };
 
 /// Schema, name, whether it is the session's own, catalog, kind.
@@ -314,20 +314,13 @@ pub(super) fn batch(columns: Vec<(&str, ArrayRef)>) -> SqlResult<Outcome> {
 /// Hive's patterns: `*` many, `.` one, `|` or; case does not matter. `%` is taken for `*` as the service does in LIKE.
 fn matches(name: &str, pattern: Option<&str>) -> bool {
     let Some(pattern) = pattern else { return true };
-    let name: Vec<char> = name.to_lowercase().chars().collect();
-    pattern.to_lowercase().split('|').any(|pattern| {
-        let pattern: Vec<char> = pattern.chars().collect();
-        glob(&name, &pattern)
-    })
-}
-
-fn glob(name: &[char], pattern: &[char]) -> bool {
-    match pattern.split_first() {
-        None => name.is_empty(),
-        Some(('*' | '%', rest)) => (0..=name.len()).any(|skip| glob(&name[skip..], rest)),
-        Some(('.', rest)) => !name.is_empty() && glob(&name[1..], rest),
-        Some((c, rest)) => name.first() == Some(c) && glob(&name[1..], rest),
-    }
+    let name = name.to_lowercase();
+    let wild = |c| match c {
+        '*' | '%' => Wild::Many,
+        '.' => Wild::One,
+        c => Wild::This(c),
+    };
+    pattern.to_lowercase().split('|').any(|pattern| fits(&name, pattern.chars().map(wild), None))
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod sum;
 mod text;
 mod types;
 mod udf;
+mod wildcard;
 
 pub(crate) use self::{
     arithmetic::Arithmetic,
@@ -42,4 +43,5 @@ pub(crate) use self::{
     sum::sum,
     types::{SqlTypes, arrow_of_delta, column_type_text, delta_type_text, type_of_text},
     udf::{cast_to_type, fit_length, not_null, scalar_functions},
+    wildcard::{Wild, fits},
 };

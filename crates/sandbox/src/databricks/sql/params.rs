@@ -9,6 +9,9 @@ use super::{
 };
 use crate::databricks::error::{SqlError, SqlResult};
 
+/// Begins a question mark that knows which it is; nobody can write one so.
+const NUMBERED: &str = "? ";
+
 /// One parameter of a request: `{name, value, type}`, or without a name for `?`.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct Parameter {
@@ -30,31 +33,38 @@ impl Parameters {
 
     /// The statement with every marker replaced by its value, as a literal that cannot be anything else.
     pub(crate) fn bind(&self, lexed: Lexed) -> SqlResult<Lexed> {
-        let Lexed { text, tokens } = lexed;
+        let Lexed { text, mut tokens } = lexed;
+        let marks = tokens.iter_mut().filter_map(|token| match &mut token.token {
+            Token::Placeholder(marker) if marker == "?" => Some(marker),
+            _ => None,
+        });
+        // In the order in which they are written, within an IDENTIFIER clause or not.
+        marks.enumerate().for_each(|(before, marker)| *marker = format!("{NUMBERED}{}", before + 1));
         let tokens = self.identifiers(tokens, &text)?;
         let mut bound = Vec::with_capacity(tokens.len());
-        let mut position = 0;
         for token in tokens {
             let Token::Placeholder(marker) = &token.token else {
                 bound.push(token);
                 continue;
             };
-            let parameter = self.find(marker, &mut position)?;
+            let parameter = self.find(marker)?;
             bound.extend(literal(parameter)?.into_iter().map(|new| TokenWithSpan::new(new, token.span)));
         }
         Ok(Lexed { text, tokens: bound })
     }
 
-    fn find(&self, marker: &str, position: &mut usize) -> SqlResult<&Parameter> {
-        let found = if marker == "?" {
-            *position += 1;
-            let ordinal = self.0.iter().find(|parameter| parameter.ordinal == Some(*position));
-            ordinal.or_else(|| self.0.iter().filter(|parameter| parameter.name.is_none()).nth(*position - 1))
-        } else {
-            self.0.iter().find(|parameter| parameter.name.as_deref() == marker.strip_prefix(':'))
+    fn find(&self, marker: &str) -> SqlResult<&Parameter> {
+        let found = match marker.strip_prefix(NUMBERED).and_then(|number| number.parse::<usize>().ok()) {
+            Some(number) => {
+                let ordinal = self.0.iter().find(|parameter| parameter.ordinal == Some(number));
+                ordinal.or_else(|| self.0.iter().filter(|parameter| parameter.name.is_none()).nth(number - 1))
+            }
+            None => marker
+                .strip_prefix(':')
+                .and_then(|name| self.0.iter().find(|parameter| parameter.name.as_deref() == Some(name))),
         };
         found.ok_or_else(|| {
-            let name = marker.trim_start_matches(':');
+            let name = if marker.starts_with(NUMBERED) { "?" } else { marker.trim_start_matches(':') };
             let text = format!("Found the unbound parameter: {name}. Please, fix `args` and provide a mapping of the parameter to a SQL literal.");
             SqlError::new("UNBOUND_SQL_PARAMETER", "42P02", text)
         })
@@ -78,7 +88,7 @@ impl Parameters {
                 match part.as_ref().map(|part| &part.token) {
                     Some(Token::SingleQuotedString(text)) => name.push_str(text),
                     Some(Token::Placeholder(marker)) => {
-                        let parameter = self.find(marker, &mut 0)?;
+                        let parameter = self.find(marker)?;
                         name.push_str(parameter.value.as_deref().unwrap_or_default());
                     }
                     Some(Token::StringConcat) => {}
@@ -177,5 +187,10 @@ mod tests {
     fn nameless_parameters_fill_question_marks_in_order() {
         let nameless = |value: &str| Parameter { value: Some(value.to_owned()), ..Parameter::default() };
         assert_eq!(bound("SELECT ?, ?", vec![nameless("a"), nameless("b")]).unwrap(), "SELECT 'a' , 'b'");
+        let mixed = "SELECT ? FROM IDENTIFIER(?) WHERE IDENTIFIER(? || '.x') = ?";
+        let values = ["a", "t", "c", "d"].map(nameless).to_vec();
+        assert_eq!(bound(mixed, values).unwrap(), "SELECT 'a' FROM t WHERE c . x = 'd'");
+        let error = bound("SELECT ?, ?", vec![nameless("a")]).unwrap_err();
+        assert!(error.class() == "UNBOUND_SQL_PARAMETER" && error.text().contains("parameter: ?."), "{error}");
     }
 }
