@@ -12,6 +12,8 @@ use tokio::{runtime::Handle, time::timeout};
 use super::{Pooled, Reason, Session, Sessions, meter::Use, pool::CLEAN_UP};
 use crate::wire::TransactionState;
 
+/// How long a session may take to stop what runs on it, with nobody waiting: a statement that hears of no end goes on.
+const STOP: Duration = Duration::from_secs(60);
 /// How long to wait for a cancelled statement to end before it is cancelled again.
 const INSIST: Duration = Duration::from_millis(500);
 
@@ -45,7 +47,7 @@ impl Checkout {
         // Outside a runtime the socket just closes; the server notices when it next writes.
         let Ok(runtime) = Handle::try_current() else { return };
         runtime.spawn(async move {
-            if timeout(CLEAN_UP, stop(&mut pooled, cancel)).await.is_err() {
+            if timeout(STOP, stop(&mut pooled, cancel)).await.is_err() {
                 let process = pooled.session.cancel_key().process();
                 tracing::warn!(process, "closing a session took too long");
             }

@@ -14,8 +14,10 @@ use crate::{
     statement::{CallOptions, OnDrop, StatementDriver, StatementId, StatementStatus},
 };
 
-/// How long a cancellation that nobody waits for may take.
+/// How long a caller whose time is up waits until the server has been told.
 const CANCEL_LIMIT: Duration = Duration::from_secs(10);
+/// How long a cancellation that nobody waits for may take: a statement that hears of none goes on billing.
+const ABANDONED_LIMIT: Duration = Duration::from_secs(60);
 /// First and longest pause between two looks. Well under the 15 minutes after which Databricks gives up on a
 /// statement nobody asks about.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -203,7 +205,7 @@ impl StatementHandle {
         if let Ok(done) = timeout_at(deadline, work).await {
             return Ok(done);
         }
-        cancel_bounded(self.driver().as_ref()).await;
+        cancel_bounded(self.driver().as_ref(), CANCEL_LIMIT).await;
         Err(Error::new(ErrorKind::Timeout, "the statement ran out of time")
             .with_context("wait", "statement")
             .with_context("limit", format!("{:?}", self.timeout.unwrap_or_default()))
@@ -254,12 +256,12 @@ impl Drop for Guard {
         let (Some(driver), OnDrop::Cancel) = (self.driver.take(), self.on_drop) else { return };
         // Outside a runtime there is nobody to run the cancellation; the server's own time-outs remain.
         let Ok(runtime) = Handle::try_current() else { return };
-        runtime.spawn(async move { cancel_bounded(driver.as_ref()).await });
+        runtime.spawn(async move { cancel_bounded(driver.as_ref(), ABANDONED_LIMIT).await });
     }
 }
 
-async fn cancel_bounded(driver: &dyn StatementDriver) {
-    match timeout(CANCEL_LIMIT, driver.cancel()).await {
+async fn cancel_bounded(driver: &dyn StatementDriver, limit: Duration) {
+    match timeout(limit, driver.cancel()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(statement = %driver.id(), %error, "could not cancel"),
         Err(_) => tracing::warn!(statement = %driver.id(), "cancelling took too long"),

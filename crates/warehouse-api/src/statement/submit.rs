@@ -27,7 +27,7 @@ pub async fn submit_in_task<D>(
 where
     D: StatementDriver,
 {
-    submit(options, None, submission).await
+    submit(options, None, Box::pin(submission)).await
 }
 
 /// As [`submit_in_task`], and `watch` sees the statement from its submission to its end.
@@ -47,9 +47,10 @@ pub async fn submit_watched<D>(
 where
     D: StatementDriver,
 {
-    submit(options, Some(watch), submission).await
+    submit(options, Some(watch), Box::pin(submission)).await
 }
 
+/// The submission comes in a box: by value it would be in every future on the way to the task.
 async fn submit<D>(
     options: CallOptions,
     watch: Option<StatementWatch>,
