@@ -136,8 +136,7 @@ impl Statements {
         let statements = self.clone();
         let kept = Arc::new(OnceLock::new());
         let keep = Arc::clone(&kept);
-        // On its way into its own task it would else be part of every future around it.
-        let submission = Box::pin(async move {
+        let submission = async move {
             let driver = statements.execute(request, wishes).await?;
             // A warehouse that was closed meanwhile has nobody left who would stop this one.
             if !statements.live.add(&driver) {
@@ -146,7 +145,7 @@ impl Statements {
             }
             let _ = keep.set(driver.clone());
             Ok(driver)
-        });
+        };
         let handle = submit_watched(watch, options, submission).await?;
         let driver = kept.get().cloned();
         let driver = driver.ok_or_else(|| Error::new(ErrorKind::Internal, "a submission without a statement"))?;
